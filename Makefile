@@ -1,0 +1,40 @@
+# The commands of this repository. make alone lists them.
+MAKEFLAGS += --no-print-directory
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0-dev)
+BUILD := go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+
+.PHONY: help dev build gen check test race bench clean
+.DEFAULT_GOAL := help
+
+help: ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 15
+
+dev: build ## serve on http://localhost:8777 with the state in ./.aod
+	@AOD_DATA_DIR=$${AOD_DATA_DIR:-.aod} exec bin/aod serve
+
+build: ## build bin/aod
+	$(BUILD) -o bin/aod ./server/cmd/aod
+
+gen: ## generate gen/ from the API document
+	go tool oapi-codegen -config oapi-codegen.yaml api/openapi.yaml
+
+check: ## formatting, vet, tidy modules, generated code that is fresh
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run: gofmt -w' >&2; exit 1; }
+	go vet ./...
+	GOARCH=arm64 CGO_ENABLED=0 go vet ./sprite/...
+	go mod tidy -diff
+	@$(MAKE) gen
+	@git diff --exit-code -- gen || { echo 'gen/ is stale: run make gen and commit' >&2; exit 1; }
+	@test -z "$$(git ls-files --others --exclude-standard -- gen)" || { git ls-files --others --exclude-standard -- gen; echo 'gen/ has files that are not committed' >&2; exit 1; }
+
+test: ## every test, with the race detector (the real CLIs come from npm)
+	go test -race -timeout 15m ./...
+
+race: ## the tests of what runs side by side, five times, shuffled
+	go test -race -count=5 -shuffle=on -timeout 30m ./server/... ./store/... ./sprite/turn/... ./sprite/local/...
+
+bench: ## benchmarks, to be compared within one run
+	go test -run '^$$' -bench . -benchmem ./...
+
+clean: ## remove what was built; ./.aod stays
+	rm -rf bin tests/.cache

@@ -1,0 +1,112 @@
+// Package sprite is the runner's face of the Sprites service: the few calls that
+// it makes, with the pitfalls of the SDK behind them closed. The service may be
+// the real one or the local host; nothing here knows which.
+package sprite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+	sprites "github.com/superfly/sprites-go"
+)
+
+func init() {
+	// The SDK asks for a buffer of 1 MiB per connection; only those that are
+	// writing need one.
+	websocket.DefaultDialer.WriteBufferPool = new(sync.Pool)
+}
+
+// callTimeout bounds every call but Exec. A new Sprite may take that long.
+const callTimeout = 2 * time.Minute
+
+// Config says which Sprites service to use.
+type Config struct {
+	Token   string
+	BaseURL string // a bare origin; the public service if empty and Dial is nil
+	Dial    Dial   // reaches a service that has no address; BaseURL is not used then
+}
+
+// Client talks to one Sprites service.
+type Client struct {
+	api   *sprites.Client
+	close func()
+}
+
+// New returns a client. Close it.
+func New(c Config) *Client {
+	origin, forget := c.BaseURL, func() {}
+	if c.Dial != nil {
+		origin, forget = route(c.Dial)
+	}
+	options := []sprites.Option{
+		sprites.WithDisableControl(),
+		sprites.WithHTTPClient(&http.Client{Transport: &http.Transport{
+			Proxy:               http.ProxyFromEnvironment,
+			MaxIdleConnsPerHost: 16,
+			IdleConnTimeout:     90 * time.Second,
+		}}),
+		sprites.WithNetDialContext(dial),
+	}
+	if origin != "" {
+		options = append(options, sprites.WithBaseURL(origin))
+	}
+	return &Client{api: sprites.New(c.Token, options...), close: forget}
+}
+
+// Close releases the client; its Sprites stay.
+func (c *Client) Close() { c.close() }
+
+// Create makes a Sprite with that name. One that exists already is an error.
+func (c *Client) Create(ctx context.Context, name string, labels ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, err := c.api.CreateSpriteWithOrg(ctx, name, nil, nil, labels)
+	return err
+}
+
+// WriteFile writes a file in a Sprite, with its folders.
+func (c *Client) WriteFile(ctx context.Context, name, path string, data []byte, perm fs.FileMode) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	files, ok := c.api.Sprite(name).Filesystem().(interface {
+		WriteFileContext(context.Context, string, []byte, fs.FileMode) error
+	})
+	if !ok {
+		return errors.New("the Sprites SDK cannot write files with a context")
+	}
+	return files.WriteFileContext(ctx, path, data, perm.Perm())
+}
+
+// Allow lets a Sprite reach the named hosts and nothing else.
+func (c *Client) Allow(ctx context.Context, name string, hosts []string) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	policy := &sprites.NetworkPolicy{Rules: []sprites.NetworkPolicyRule{}}
+	for _, host := range hosts {
+		policy.Rules = append(policy.Rules, sprites.NetworkPolicyRule{Domain: host, Action: "allow"})
+	}
+	policy.Rules = append(policy.Rules, sprites.NetworkPolicyRule{Domain: "*", Action: "deny"})
+	return c.api.UpdateNetworkPolicy(ctx, name, policy)
+}
+
+// Destroy ends everything in a Sprite and removes it. A Sprite that is gone
+// already is no error.
+func (c *Client) Destroy(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	err := c.api.DeleteSprite(ctx, name)
+	var failure *sprites.APIError
+	if errors.As(err, &failure) && failure.StatusCode == http.StatusNotFound {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("destroy sprite %s: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,56 @@
+package turn
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/agent-on-demand/aod/sprite/runtimes"
+	"github.com/agent-on-demand/aod/store"
+)
+
+// launch opens the prompt, which is for the runtime's standard input alone,
+// removes it, and becomes the runtime with the environment file's variables.
+const launch = `exec <"$1"; rm -f -- "$1"; shift; set -a; . ` + envPath + `; set +a; exec "$@"`
+
+// lay puts the turn's files in place and returns the command that does the turn.
+func (w *worker) lay() ([]string, error) {
+	command := w.runtime.Command(runtimes.Turn{Agent: w.agent(), Number: w.number, Prompt: w.brief.Turn.Prompt})
+	prompt := fmt.Sprintf("%s/.aod/turns/%d/prompt", home, w.number)
+	files := []runtimes.File{{Path: prompt, Data: command.Stdin, Mode: 0o600}}
+	if w.number > 1 { // the first turn comes right after the stage that wrote it
+		files = append(files, w.envFile())
+	}
+	if err := w.write(w.ctx, files); err != nil {
+		return nil, err
+	}
+	return append([]string{"bash", "-lc", launch, "aod", prompt}, command.Argv...), nil
+}
+
+func (w *worker) writeEnvFile(ctx context.Context) error {
+	return w.write(ctx, []runtimes.File{w.envFile()})
+}
+
+// envFile has one assignment a line for a shell to read; of two of the same
+// name, the later one counts.
+func (w *worker) envFile() runtimes.File {
+	var text strings.Builder
+	set := func(name, value string) { fmt.Fprintf(&text, "%s=%s\n", name, quote(value)) }
+	setAll := func(values map[string]store.Secret) {
+		for _, name := range slices.Sorted(maps.Keys(values)) {
+			set(name, values[name].Reveal())
+		}
+	}
+	setAll(w.Keys)
+	for _, assignment := range w.runtime.Env() {
+		name, value, _ := strings.Cut(assignment, "=")
+		set(name, value)
+	}
+	set("AOD_SESSION_ID", w.brief.Session.RuntimeSessionID)
+	set("AOD_MODEL", w.brief.Agent.Model)
+	setAll(w.brief.Environment.EnvVars)
+	setAll(w.brief.Variables)
+	return runtimes.File{Path: envPath, Data: []byte(text.String()), Mode: 0o600}
+}

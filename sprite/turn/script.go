@@ -1,0 +1,118 @@
+package turn
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/agent-on-demand/aod/sprite/runtimes"
+)
+
+// Files of ours in the Sprite, for its owner only.
+const (
+	home            = "/home/sprite"
+	envPath         = home + "/.aod/env"
+	credentialsPath = home + "/.aod/git-credentials"
+	setupPath       = home + "/.aod/setup.sh"
+)
+
+// packageManagers are in the order in which their packages are installed, with
+// the command that installs them.
+var packageManagers = []struct {
+	name    string
+	command string
+	single  bool // takes one package at a time
+}{
+	{"apt", "apt-get update -qq && apt-get install -y", false},
+	{"cargo", "cargo install", true},
+	{"gem", "gem install", false},
+	{"go", "go install", true},
+	{"npm", "npm install --global", false},
+	{"pip", "pip install", false},
+}
+
+// setUp runs the provisioning script: packages, repositories, the environment's
+// own script.
+func (w *worker) setUp(ctx context.Context) error {
+	err := w.write(ctx, []runtimes.File{{Path: setupPath, Data: []byte(w.setupScript()), Mode: 0o600}})
+	if err != nil {
+		return err
+	}
+	return w.exec(ctx, []string{"bash", "-l", setupPath})
+}
+
+func (w *worker) setupScript() string {
+	lines := []string{"set -e", "export DEBIAN_FRONTEND=noninteractive GIT_TERMINAL_PROMPT=0"}
+	for _, manager := range packageManagers {
+		packages := w.brief.Environment.Packages[manager.name]
+		switch {
+		case len(packages) == 0:
+		case manager.single:
+			for _, p := range packages {
+				lines = append(lines, manager.command+" "+quote(p))
+			}
+		default:
+			lines = append(lines, manager.command+" "+quoteAll(packages))
+		}
+	}
+	lines = append(lines, w.clones()...)
+	if own := strings.TrimSpace(w.brief.Environment.SetupScript); own != "" {
+		lines = append(lines, own)
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// clones are the lines that bring the repositories in. The tokens are in a file
+// that git reads and that is gone when the script ends.
+func (w *worker) clones() []string {
+	if len(w.brief.Session.Resources) == 0 {
+		return nil
+	}
+	git := "git"
+	var lines []string
+	if len(w.brief.Repositories) > 0 {
+		lines = append(lines, "trap "+quote("rm -f "+credentialsPath)+" EXIT")
+		git += " -c credential.useHttpPath=true -c credential.helper= -c credential.helper=" + quote("store --file="+credentialsPath)
+	}
+	for _, r := range w.brief.Session.Resources {
+		lines = append(lines, git+" clone --depth=1 --quiet "+quote(r.URL)+" "+quote(r.MountPath))
+	}
+	if len(w.brief.Repositories) > 0 {
+		lines = append(lines, "rm -f "+credentialsPath)
+	}
+	return lines
+}
+
+// writeGitCredentials writes the tokens in the format of git-credential-store,
+// each for its repository alone.
+func (w *worker) writeGitCredentials(ctx context.Context) error {
+	var text strings.Builder
+	for _, r := range w.brief.Session.Resources {
+		token, ok := w.brief.Repositories[r.MountPath]
+		if !ok {
+			continue
+		}
+		u, err := url.Parse(r.URL)
+		if err != nil {
+			return err
+		}
+		u.User = url.UserPassword(token.Reveal(), "x-oauth-basic")
+		text.WriteString(u.String() + "\n")
+	}
+	return w.write(ctx, []runtimes.File{{Path: credentialsPath, Data: []byte(text.String()), Mode: 0o600}})
+}
+
+// login is the argv of a login shell that runs one line.
+func login(line string) []string { return []string{"bash", "-lc", line} }
+
+// quote makes one shell word of s.
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+func quoteAll(words []string) string {
+	quoted := slices.Clone(words)
+	for i, word := range quoted {
+		quoted[i] = quote(word)
+	}
+	return strings.Join(quoted, " ")
+}

@@ -1,0 +1,160 @@
+package turn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/agent-on-demand/aod/sprite/runtimes"
+	"github.com/agent-on-demand/aod/store"
+)
+
+// worker does one turn.
+type worker struct {
+	*Supervisor
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	done    chan struct{} // closed when the worker has let go of everything
+	session string
+	number  int
+	log     *slog.Logger
+
+	brief   *store.Brief
+	runtime *runtimes.Runtime
+}
+
+func newWorker(s *Supervisor, session string, number int) *worker {
+	w := &worker{Supervisor: s, session: session, number: number, done: make(chan struct{})}
+	w.ctx, w.cancel = context.WithCancelCause(s.ctx)
+	w.log = s.Log.With("session", session, "turn", number)
+	return w
+}
+
+// failure is a reason whose text the reader of the session shall see as it is.
+type failure struct{ text string }
+
+func (f *failure) Error() string { return f.text }
+
+func (w *worker) run() {
+	began := time.Now()
+	outcome, err := w.guarded()
+	if err != nil && errors.Is(context.Cause(w.ctx), errStopped) {
+		return // as it is, for the next server
+	}
+	if err := w.conclude(w.session, w.number, outcome); err != nil {
+		w.log.Error("the turn's outcome could not be stored", "error", err)
+		return
+	}
+	w.log.Info("turn ended", "status", outcome.Status, "took", time.Since(began).Round(time.Millisecond), "error", err)
+}
+
+// guarded turns a panic into a failed turn: one session's bad luck must not end
+// the others.
+func (w *worker) guarded() (outcome store.Outcome, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			outcome = w.failed("turn failed: unexpected error: the server made a mistake; see its log")
+		}
+	}()
+	return w.turn()
+}
+
+// turn does what there is to do and says how the turn ended. The error is why it
+// did not end by itself.
+func (w *worker) turn() (store.Outcome, error) {
+	if err := w.prepare(); err != nil {
+		return w.gaveUp("turn failed: ", err), err
+	}
+	if w.number == 1 {
+		if err := w.provision(); err != nil {
+			return w.gaveUp("provision failed: ", err), err
+		}
+	}
+	argv, err := w.lay()
+	if err == nil {
+		err = w.start()
+	}
+	if err != nil {
+		return w.gaveUp("turn failed: ", err), err
+	}
+	return w.execute(argv)
+}
+
+func (w *worker) prepare() (err error) {
+	if w.brief, err = w.Store.Brief(w.ctx, w.session, w.number); err != nil {
+		return err
+	}
+	var known bool
+	if w.runtime, known = runtimes.ByName(w.brief.Session.Runtime); !known || !w.runtime.Runnable() {
+		return &failure{"this server does not run " + w.brief.Session.Runtime}
+	}
+	return nil
+}
+
+// start takes the turn to running; from here on nobody else can.
+func (w *worker) start() error {
+	span, err := w.Store.StartTurn(w.ctx, w.session, w.number, store.Row{Stage: store.StageRuntimeStart, State: store.StageStarted})
+	if err != nil {
+		return err
+	}
+	w.Readers.Publish(w.session, span.After, span.Frames...)
+	return nil
+}
+
+// execute runs the turn's command to its end.
+func (w *worker) execute(argv []string) (store.Outcome, error) {
+	limit := w.brief.Turn.Timeout
+	ctx, cancel := context.WithTimeoutCause(w.ctx, time.Duration(limit)*time.Second, &failure{fmt.Sprintf("timed out after %d seconds", limit)})
+	defer cancel()
+	recorder := newRecorder(w.Store, w.Readers, w.session, w.number, w.cancel)
+	code, err := w.Sprites.Exec(ctx, w.brief.Session.Sprite, argv, recorder.stream(store.Stdout), recorder.stream(store.Stderr))
+	if lost := recorder.close(); lost != nil && err == nil {
+		err = fmt.Errorf("store output: %w", lost)
+	}
+	switch {
+	case errors.Is(err, errTerminated):
+		return store.Outcome{Status: store.StatusFailed}, err
+	case err != nil:
+		return w.failed("turn failed: " + reason(err)), err
+	case code != 0:
+		return store.Outcome{Status: store.StatusFailed, ExitCode: &code}, nil
+	}
+	return store.Outcome{Status: store.StatusCompleted, ExitCode: &code}, nil
+}
+
+// gaveUp is the outcome of a turn that was not started.
+func (w *worker) gaveUp(what string, err error) store.Outcome {
+	if errors.Is(err, store.ErrTooLate) || errors.Is(context.Cause(w.ctx), errTerminated) {
+		return aborted(w.number)
+	}
+	return w.failed(what + reason(err))
+}
+
+// reason is what the reader of the session is told of err.
+func reason(err error) string {
+	if known := (*failure)(nil); errors.As(err, &known) {
+		return known.text
+	}
+	return "unexpected error: " + err.Error()
+}
+
+func (w *worker) failed(text string) store.Outcome {
+	return store.Outcome{Status: store.StatusFailed, Rows: []store.Row{note(w.number, text)}}
+}
+
+func aborted(number int) store.Outcome {
+	return store.Outcome{
+		Status:  store.StatusFailed,
+		Aborted: true,
+		Rows:    []store.Row{note(number, "turn aborted: session terminated before execution started")},
+	}
+}
+
+// note is a line of our own in the turn's output.
+func note(number int, text string) store.Row {
+	return store.Row{Turn: number, Stream: store.Stderr, Data: text + "\n"}
+}

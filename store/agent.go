@@ -1,0 +1,121 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+
+	"gorm.io/gorm"
+)
+
+// AgentSpec is what a version of an agent is made of. The lists and the map
+// are replaced, never changed in place.
+type AgentSpec struct {
+	Name          string
+	Description   string
+	System        string
+	Model         string // canonical: provider/model_id
+	Runtime       string
+	EnvironmentID *string
+	Skills        []json.RawMessage          `gorm:"serializer:json"`
+	MCPServers    []json.RawMessage          `gorm:"serializer:json;column:mcp_servers"`
+	Metadata      map[string]json.RawMessage `gorm:"serializer:json"`
+}
+
+// Agent is a saved, versioned configuration.
+type Agent struct {
+	Head      `gorm:"embedded"`
+	AgentSpec `gorm:"embedded"`
+}
+
+// AgentVersion is an agent as it was.
+type AgentVersion struct {
+	AgentID   string
+	Version   int
+	AgentSpec `gorm:"embedded"`
+	CreatedAt Micros `gorm:"autoCreateTime:false"`
+}
+
+func (a *Agent) head() *Head         { return &a.Head }
+func (a *Agent) noun() string        { return "agent" }
+func (a *Agent) spec() any           { return a.AgentSpec }
+func (a *Agent) open(*Keyring) error { return nil }
+
+// seal leaves no list nil: the table takes no null.
+func (a *Agent) seal(*Keyring) error {
+	if a.Skills == nil {
+		a.Skills = []json.RawMessage{}
+	}
+	if a.MCPServers == nil {
+		a.MCPServers = []json.RawMessage{}
+	}
+	if a.Metadata == nil {
+		a.Metadata = map[string]json.RawMessage{}
+	}
+	return nil
+}
+
+func (a *Agent) columns() []string {
+	return []string{"name", "description", "system", "model", "runtime", "environment_id", "skills", "mcp_servers", "metadata"}
+}
+
+func (a *Agent) snapshot(at Micros) any {
+	return &AgentVersion{AgentID: a.ID, Version: a.Version, AgentSpec: a.AgentSpec, CreatedAt: at}
+}
+
+// CreateAgent stores a new agent of the user's.
+func (s *Store) CreateAgent(ctx context.Context, user string, spec AgentSpec) (*Agent, error) {
+	agent := &Agent{Head: Head{UserID: user}, AgentSpec: spec}
+	err := create(ctx, s, agent, func(tx *gorm.DB) error {
+		return s.checkAssignable(tx, user, spec.EnvironmentID)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return agent, nil
+}
+
+// Agents returns the user's agents that are not archived, newest first.
+func (s *Store) Agents(ctx context.Context, user string) ([]Agent, error) {
+	return list[Agent](ctx, s, user)
+}
+
+// Agent returns the user's agent, archived or not.
+func (s *Store) Agent(ctx context.Context, user, id string) (*Agent, error) {
+	return load[Agent](s.read(ctx), s.keys, user, id)
+}
+
+// UpdateAgent applies change to the agent if version is its present one; what
+// differs afterwards becomes the next version. environment, if not nil, is
+// checked before the agent is looked at: it must be one that agents may have.
+func (s *Store) UpdateAgent(ctx context.Context, user, id string, version int, environment *string, change func(*AgentSpec) error) (*Agent, error) {
+	return update(ctx, s, user, id, version, func(tx *gorm.DB) error {
+		return s.checkAssignable(tx, user, environment)
+	}, func(_ *gorm.DB, agent *Agent) error {
+		return change(&agent.AgentSpec)
+	})
+}
+
+// ArchiveAgent hides the agent for good; its sessions go on.
+func (s *Store) ArchiveAgent(ctx context.Context, user, id string) (*Agent, error) {
+	return archive[Agent](ctx, s, user, id)
+}
+
+// AgentVersions returns every version of the agent, the newest first.
+func (s *Store) AgentVersions(ctx context.Context, user, id string) ([]AgentVersion, error) {
+	return versions[AgentVersion, Agent](ctx, s, user, id)
+}
+
+// checkAssignable refuses an environment that the user's agents may not have.
+func (s *Store) checkAssignable(tx *gorm.DB, user string, environment *string) error {
+	if environment == nil {
+		return nil
+	}
+	env, err := load[Environment](tx, s.keys, user, *environment)
+	if err != nil {
+		return err
+	}
+	if env.ArchivedAt != nil {
+		return Conflict("Cannot assign an archived environment to an agent")
+	}
+	return nil
+}

@@ -1,0 +1,151 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+
+	"gorm.io/gorm"
+)
+
+// Head is what agents and environments have in common.
+type Head struct {
+	Seq        int64 `gorm:"primaryKey;autoIncrement"`
+	ID         string
+	UserID     string
+	Version    int
+	CreatedAt  Micros `gorm:"autoCreateTime:false"`
+	UpdatedAt  Micros `gorm:"autoUpdateTime:false"`
+	ArchivedAt *Micros
+}
+
+// versioned is a row of which every version is kept: an agent or an environment.
+type versioned[T any] interface {
+	*T
+	head() *Head
+	noun() string             // "agent"
+	spec() any                // what a version is made of, a value of its own
+	columns() []string        // where the table keeps it
+	snapshot(at Micros) any   // the present version as a row
+	open(keys *Keyring) error // after loading
+	seal(keys *Keyring) error // before storing
+}
+
+func missing[T any, P versioned[T]]() *Error {
+	return NotFound(capital(P(new(T)).noun()) + " not found")
+}
+
+// load returns the user's row, archived or not.
+func load[T any, P versioned[T]](db *gorm.DB, keys *Keyring, user, id string) (P, error) {
+	row, err := first[T](db.Where("id = ? AND user_id = ?", id, user), missing[T, P]())
+	if err != nil {
+		return nil, err
+	}
+	return row, P(row).open(keys)
+}
+
+// list returns the user's rows that are not archived, newest first.
+func list[T any, P versioned[T]](ctx context.Context, s *Store, user string) ([]T, error) {
+	rows := []T{}
+	err := s.read(ctx).Where("user_id = ? AND archived_at IS NULL", user).Order("created_at DESC, seq DESC").Find(&rows).Error
+	return rows, err
+}
+
+// create stores row as version 1, with its snapshot.
+func create[T any, P versioned[T]](ctx context.Context, s *Store, row P, check func(tx *gorm.DB) error) error {
+	return s.write(ctx, func(tx *gorm.DB, now Micros) error {
+		if err := check(tx); err != nil {
+			return err
+		}
+		h := row.head()
+		h.ID, h.Version, h.CreatedAt, h.UpdatedAt = s.newID(), 1, now, now
+		if err := row.seal(s.keys); err != nil {
+			return err
+		}
+		if err := tx.Create(row).Error; err != nil {
+			return fmt.Errorf("insert %s: %w", row.noun(), err)
+		}
+		return keep(tx, row, now)
+	})
+}
+
+// update runs check and then applies change to the row if version is its present
+// one. What differs afterwards becomes the next version, with a snapshot; if
+// nothing differs, nothing is written.
+func update[T any, P versioned[T]](ctx context.Context, s *Store, user, id string, version int, check func(*gorm.DB) error, change func(tx *gorm.DB, row P) error) (P, error) {
+	var row P
+	err := s.write(ctx, func(tx *gorm.DB, now Micros) (err error) {
+		if err := check(tx); err != nil {
+			return err
+		}
+		if row, err = load[T, P](tx, s.keys, user, id); err != nil {
+			return err
+		}
+		h := row.head()
+		if h.ArchivedAt != nil {
+			return Conflict("Cannot update an archived %s", row.noun())
+		}
+		if version != h.Version {
+			return Conflict("Version mismatch: expected %d, got %d", h.Version, version)
+		}
+		before := row.spec()
+		if err := change(tx, row); err != nil {
+			return err
+		}
+		if reflect.DeepEqual(before, row.spec()) {
+			return nil
+		}
+		h.Version, h.UpdatedAt = h.Version+1, now
+		if err := row.seal(s.keys); err != nil {
+			return err
+		}
+		if err := tx.Model(row).Where("id = ?", id).Select("version", "updated_at", row.columns()).Updates(row).Error; err != nil {
+			return fmt.Errorf("update %s: %w", row.noun(), err)
+		}
+		return keep(tx, row, now)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return row, nil
+}
+
+// archive hides the row for good.
+func archive[T any, P versioned[T]](ctx context.Context, s *Store, user, id string) (P, error) {
+	var row P
+	err := s.write(ctx, func(tx *gorm.DB, now Micros) (err error) {
+		if row, err = load[T, P](tx, s.keys, user, id); err != nil {
+			return err
+		}
+		h := row.head()
+		if h.ArchivedAt != nil {
+			return Conflict("%s is already archived", capital(row.noun()))
+		}
+		h.ArchivedAt, h.UpdatedAt = &now, now
+		return tx.Model(row).Where("id = ?", id).Select("archived_at", "updated_at").Updates(row).Error
+	})
+	if err != nil {
+		return nil, err
+	}
+	return row, nil
+}
+
+// versions returns the snapshots of the user's row, the newest first.
+func versions[V any, T any, P versioned[T]](ctx context.Context, s *Store, user, id string) ([]V, error) {
+	row, err := load[T, P](s.read(ctx), s.keys, user, id)
+	if err != nil {
+		return nil, err
+	}
+	snapshots := []V{}
+	err = s.read(ctx).Where(row.noun()+"_id = ?", id).Order("version DESC").Find(&snapshots).Error
+	return snapshots, err
+}
+
+func keep[T any, P versioned[T]](tx *gorm.DB, row P, now Micros) error {
+	if err := tx.Create(row.snapshot(now)).Error; err != nil {
+		return fmt.Errorf("keep version of %s: %w", row.noun(), err)
+	}
+	return nil
+}
+
+func capital(noun string) string { return string(noun[0]-'a'+'A') + noun[1:] }

@@ -1,0 +1,137 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+
+	"gorm.io/gorm"
+)
+
+const batchSize = 256
+
+var errClosed = errors.New("the store is closed")
+
+// writer is the only one that writes. It commits together what has gathered
+// while the last commit was under way, so one fsync serves many callers and
+// nobody waits for a timer.
+type writer struct {
+	db    *gorm.DB
+	queue chan *write
+	once  sync.Once
+	stop  chan struct{} // closed by close
+	done  chan struct{} // closed when run has returned
+}
+
+type write struct {
+	ctx  context.Context
+	do   func(tx *gorm.DB) error
+	err  error
+	done chan struct{}
+}
+
+func newWriter(db *gorm.DB) *writer {
+	w := &writer{db: db, queue: make(chan *write, batchSize), stop: make(chan struct{}), done: make(chan struct{})}
+	go w.run()
+	return w
+}
+
+// submit runs do in a transaction, exactly once, and returns after the commit.
+// An error of do undoes what do did and nothing else.
+func (w *writer) submit(ctx context.Context, do func(tx *gorm.DB) error) error {
+	job := &write{ctx: ctx, do: do, done: make(chan struct{})}
+	select {
+	case <-w.stop:
+		return errClosed
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case w.queue <- job:
+	}
+	select {
+	case <-job.done:
+		return job.err
+	case <-w.done: // closed with the job still in the queue
+		select {
+		case <-job.done:
+			return job.err
+		default:
+			return errClosed
+		}
+	}
+}
+
+func (w *writer) close() {
+	w.once.Do(func() { close(w.stop) })
+	<-w.done
+}
+
+func (w *writer) run() {
+	defer close(w.done)
+	batch := make([]*write, 0, batchSize)
+	for {
+		select {
+		case <-w.stop:
+			return
+		case job := <-w.queue:
+			batch = append(batch[:0], job)
+		}
+		for len(batch) < batchSize {
+			select {
+			case job := <-w.queue:
+				batch = append(batch, job)
+				continue
+			default:
+			}
+			break
+		}
+		w.commit(batch)
+		clear(batch)
+	}
+}
+
+func (w *writer) commit(batch []*write) {
+	err := w.db.Transaction(func(tx *gorm.DB) error {
+		for _, job := range batch {
+			job.err = w.try(tx, job)
+		}
+		return nil
+	})
+	for _, job := range batch {
+		if job.err == nil {
+			job.err = err
+		}
+		close(job.done)
+	}
+}
+
+// try runs one job inside a savepoint of its own.
+func (w *writer) try(tx *gorm.DB, job *write) error {
+	if job.ctx.Err() != nil {
+		return context.Cause(job.ctx)
+	}
+	if err := tx.Exec("SAVEPOINT job").Error; err != nil {
+		return fmt.Errorf("open savepoint: %w", err)
+	}
+	failed := guarded(job.do, tx)
+	if failed != nil {
+		if err := tx.Exec("ROLLBACK TO job").Error; err != nil {
+			return errors.Join(failed, fmt.Errorf("undo: %w", err))
+		}
+	}
+	if err := tx.Exec("RELEASE job").Error; err != nil {
+		return errors.Join(failed, fmt.Errorf("release savepoint: %w", err))
+	}
+	return failed
+}
+
+// guarded turns a panic into the error of the one caller whose code panicked.
+func guarded(do func(*gorm.DB) error, tx *gorm.DB) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic in a transaction: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return do(tx)
+}
