@@ -1,0 +1,60 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/agent-on-demand/aod/store"
+)
+
+var (
+	errNoCredential = store.Unauthorized("Missing or invalid Authorization header")
+	errNoMethod     = echo.NewHTTPError(http.StatusMethodNotAllowed, "Method not allowed")
+)
+
+type userKey struct{}
+
+// user returns the id of the user whose token a request bears.
+func user(ctx context.Context) string {
+	id, _ := ctx.Value(userKey{}).(string)
+	return id
+}
+
+// authenticate finds out who asks, and answers requests that no operation of the
+// document takes: an unknown path is told to anybody, an unknown method of a path
+// that needs a token only to those who have one.
+func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		methods := s.validator.methods[c.Path()]
+		if len(methods) == 0 {
+			return errNoPath
+		}
+		op, handle := s.validator.operation(c), next
+		if op == nil {
+			c.Response().Header().Set(echo.HeaderAllow, strings.Join(methods, ", "))
+			op = s.validator.operations[methods[0]+" "+c.Path()]
+			handle = func(echo.Context) error { return errNoMethod }
+		}
+		if op.public {
+			return handle(c)
+		}
+		token, err := s.bearer(c)
+		if err != nil {
+			return err
+		}
+		ctx := context.WithValue(c.Request().Context(), userKey{}, token.UserID)
+		c.SetRequest(c.Request().WithContext(ctx))
+		return handle(c)
+	}
+}
+
+func (s *Server) bearer(c echo.Context) (*store.Token, error) {
+	text, ok := strings.CutPrefix(c.Request().Header.Get(echo.HeaderAuthorization), "Bearer ")
+	if !ok {
+		return nil, errNoCredential
+	}
+	return s.store.Authenticate(c.Request().Context(), text)
+}

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mattn/go-isatty"
+	"github.com/spf13/cobra"
+
+	"github.com/agent-on-demand/aod/server"
+	"github.com/agent-on-demand/aod/sprite/runtimes"
+	"github.com/agent-on-demand/aod/store"
+)
+
+// flags are what the command line says; each is empty if it says nothing.
+type flags struct{ addr, dataDir, publicURL string }
+
+func addFlags(root *cobra.Command) *flags {
+	f := &flags{}
+	root.PersistentFlags().StringVar(&f.dataDir, "data-dir", "", "where the server keeps its database, key and local Sprites (AOD_DATA_DIR; default $XDG_DATA_HOME/aod, else ~/.local/share/aod)")
+	return f
+}
+
+// environment reads variables and remembers the first mistake.
+type environment struct {
+	lookup func(string) (string, bool)
+	err    error
+}
+
+// known are the variables with our prefix. The last two are the clients'.
+var known = []string{
+	"AOD_ADDR", "AOD_DATA_DIR", "AOD_PUBLIC_URL", "AOD_BOOTSTRAP_TOKEN", "AOD_ENCRYPTION_KEY",
+	"AOD_MAX_CONCURRENT_SESSIONS", "AOD_RUNTIMES_DIR", "AOD_SPRITE_ISOLATION", "AOD_SPRITE_ALLOW_HOSTS",
+	"AOD_CORS_ORIGINS", "AOD_LOG_FORMAT", "AOD_LOG_LEVEL", "AOD_API_URL", "AOD_API_TOKEN",
+}
+
+// secrets have a twin with _FILE at its end that names a file with the value.
+var secrets = []string{"AOD_BOOTSTRAP_TOKEN", "AOD_ENCRYPTION_KEY"}
+
+const defaultMaxSessions = 100
+
+// configure puts the configuration together: flags, then variables, then defaults.
+func configure(f *flags) (server.Config, error) {
+	env := &environment{lookup: os.LookupEnv}
+	env.refuseUnknown(os.Environ())
+	c := server.Config{
+		Addr:           first(f.addr, env.get("AOD_ADDR"), "127.0.0.1:8777"),
+		DataDir:        first(f.dataDir, env.get("AOD_DATA_DIR"), env.defaultDataDir()),
+		PublicURL:      strings.TrimRight(first(f.publicURL, env.get("AOD_PUBLIC_URL")), "/"),
+		Token:          env.secret("AOD_BOOTSTRAP_TOKEN"),
+		EncryptionKeys: env.secret("AOD_ENCRYPTION_KEY"),
+		MaxSessions:    env.count("AOD_MAX_CONCURRENT_SESSIONS", defaultMaxSessions),
+		SpritesToken:   env.secret("SPRITES_TOKEN"),
+		SpritesURL:     env.get("SPRITES_BASE_URL"),
+		RuntimesDir:    env.get("AOD_RUNTIMES_DIR"),
+		Keys:           map[string]store.Secret{},
+		CORSOrigins:    list(env.get("AOD_CORS_ORIGINS")),
+		Version:        version,
+	}
+	for _, name := range runtimes.Keys() {
+		if key := env.secret(name); key.Reveal() != "" {
+			c.Keys[name] = key
+		}
+	}
+	c.Log = env.logger()
+	env.check("AOD_ADDR", c.Addr, func(v string) error { _, _, err := net.SplitHostPort(v); return err })
+	for name, value := range map[string]string{"AOD_PUBLIC_URL": c.PublicURL, "SPRITES_BASE_URL": c.SpritesURL} {
+		env.check(name, value, origin)
+	}
+	if token := c.Token.Reveal(); token != "" && len(token) < 20 {
+		env.fail("AOD_BOOTSTRAP_TOKEN", "it is shorter than 20 characters")
+	}
+	if mode := env.get("AOD_SPRITE_ISOLATION"); mode != "" && mode != "namespaces" {
+		env.fail("AOD_SPRITE_ISOLATION", "this version knows only: namespaces")
+	}
+	return c, env.err
+}
+
+func (e *environment) get(name string) string {
+	value, _ := e.lookup(name)
+	return strings.TrimSpace(value)
+}
+
+// secret reads a variable or the file that its twin names.
+func (e *environment) secret(name string) store.Secret {
+	path := e.get(name + "_FILE")
+	value := e.get(name)
+	switch {
+	case path == "":
+	case value != "":
+		e.fail(name+"_FILE", "set it or "+name+", not both")
+	default:
+		text, err := os.ReadFile(path)
+		if err != nil {
+			e.fail(name+"_FILE", err.Error())
+		}
+		value = strings.TrimSpace(string(text))
+	}
+	return store.NewSecret(value)
+}
+
+func (e *environment) count(name string, standard int) int {
+	text := e.get(name)
+	if text == "" {
+		return standard
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		e.fail(name, "it is not a whole number of at least 1: "+text)
+	}
+	return n
+}
+
+func (e *environment) defaultDataDir() string {
+	if dir := e.get("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "aod")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ".aod"
+	}
+	return filepath.Join(home, ".local", "share", "aod")
+}
+
+func (e *environment) logger() *slog.Logger {
+	options := &slog.HandlerOptions{}
+	if level := e.get("AOD_LOG_LEVEL"); level != "" {
+		var l slog.Level
+		if err := l.UnmarshalText([]byte(level)); err != nil {
+			e.fail("AOD_LOG_LEVEL", "it is not one of debug, info, warn, error: "+level)
+		}
+		options.Level = l
+	}
+	format := e.get("AOD_LOG_FORMAT")
+	if format == "" && isatty.IsTerminal(os.Stderr.Fd()) {
+		format = "text"
+	}
+	switch format {
+	case "text":
+		return slog.New(slog.NewTextHandler(os.Stderr, options))
+	case "", "json":
+		return slog.New(slog.NewJSONHandler(os.Stderr, options))
+	}
+	e.fail("AOD_LOG_FORMAT", "it is not one of text, json: "+format)
+	return slog.Default()
+}
+
+func (e *environment) refuseUnknown(variables []string) {
+	for _, variable := range variables {
+		name, _, _ := strings.Cut(variable, "=")
+		base := strings.TrimSuffix(name, "_FILE")
+		if !strings.HasPrefix(name, "AOD_") || slices.Contains(known, name) || base != name && slices.Contains(secrets, base) {
+			continue
+		}
+		e.fail(name, "there is no such setting; see: aod serve --help")
+	}
+}
+
+func (e *environment) check(name, value string, valid func(string) error) {
+	if value == "" {
+		return
+	}
+	if err := valid(value); err != nil {
+		e.fail(name, err.Error())
+	}
+}
+
+func (e *environment) fail(name, why string) {
+	if e.err == nil {
+		e.err = fmt.Errorf("%s: %s", name, why)
+	}
+}
+
+// origin accepts http and https URLs without a path.
+func origin(text string) error {
+	u, err := url.Parse(text)
+	if err != nil {
+		return err
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+		return fmt.Errorf("it is not of the form https://host: %s", text)
+	}
+	return nil
+}
+
+func first(values ...string) string {
+	for _, value := range values {
+		if value != "" {
+			return value
+		}
+	}
+	return ""
+}
+
+func list(text string) []string {
+	return slices.DeleteFunc(strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }), func(s string) bool { return s == "" })
+}

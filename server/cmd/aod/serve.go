@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+
+	"github.com/spf13/cobra"
+
+	"github.com/agent-on-demand/aod/server"
+)
+
+func serveCommand(f *flags) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the server",
+		Long: `Serve answers the API until it is interrupted. Without SPRITES_TOKEN, sessions
+run in Sprites on this machine: isolated by Linux namespaces, no daemon, no root
+needed. At its first start it prints a token.
+
+A flag wins over its variable. Each variable that holds a secret (marked *) can
+be replaced by one with _FILE at its end that names a file.
+
+  AOD_ADDR                     listen address (127.0.0.1:8777)
+  AOD_DATA_DIR                 database, key and local Sprites ($XDG_DATA_HOME/aod,
+                               else ~/.local/share/aod)
+  AOD_PUBLIC_URL               the server's URL in the served document
+  AOD_BOOTSTRAP_TOKEN *        a token that shall exist for user admin
+  AOD_ENCRYPTION_KEY *         32 bytes of base64; of several, separated by commas,
+                               the first encrypts and all decrypt (a file, made in
+                               the data directory)
+  AOD_MAX_CONCURRENT_SESSIONS  active sessions per user (100)
+  AOD_RUNTIMES_DIR             where local Sprites find the runtimes' programs
+                               (in the data directory)
+  AOD_SPRITE_ISOLATION         namespaces, the only kind so far
+  AOD_SPRITE_ALLOW_HOSTS       no effect so far: local Sprites share this machine's
+                               network
+  AOD_CORS_ORIGINS             origins of browser clients, separated by commas
+  AOD_LOG_FORMAT               text or json (text on a terminal, else json)
+  AOD_LOG_LEVEL                debug, info, warn or error (info)
+  SPRITES_TOKEN *              use the real Sprites service with this token
+  SPRITES_BASE_URL             another Sprites service
+  ANTHROPIC_API_KEY *, CLAUDE_CODE_OAUTH_TOKEN *, OPENAI_API_KEY *, GEMINI_API_KEY *
+                               given to every session, with the lowest precedence`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			config, err := configure(f)
+			if err != nil {
+				return err
+			}
+			config.Ready = func(r server.Ready) { greet(cmd.OutOrStdout(), r, config.DataDir) }
+			return server.Run(cmd.Context(), config)
+		},
+	}
+	cmd.Flags().StringVar(&f.addr, "addr", "", "listen address (AOD_ADDR; default 127.0.0.1:8777)")
+	cmd.Flags().StringVar(&f.publicURL, "public-url", "", "the server's URL in the served document (AOD_PUBLIC_URL)")
+	return cmd
+}
+
+// greet tells a person what to do next.
+func greet(w io.Writer, r server.Ready, dataDir string) {
+	at := reachable(r.URL)
+	fmt.Fprintf(w, "aod %s is ready at %s (data in %s)\n", version, at, dataDir)
+	if r.Token.Reveal() == "" {
+		fmt.Fprintf(w, "Another token: aod token create --user admin --name NAME --data-dir %s\n", dataDir)
+		return
+	}
+	fmt.Fprintf(w, `
+Your token, shown only now: %s
+
+Three calls, one running agent:
+
+  export AOD_API_URL=%s AOD_API_TOKEN=%[1]s
+  AGENT=$(curl -s $AOD_API_URL/agents -H "Authorization: Bearer $AOD_API_TOKEN" -d '{"name":"hello","model":"local/bash","runtime":"shell"}' | sed 's/{"id":"\([^"]*\).*/\1/')
+  SESSION=$(curl -s $AOD_API_URL/sessions -H "Authorization: Bearer $AOD_API_TOKEN" -d '{"agent_id":"'$AGENT'","prompt":"echo hello","timeout":120}' | sed 's/{"id":"\([^"]*\).*/\1/')
+  curl -N $AOD_API_URL/sessions/$SESSION/stream -H "Authorization: Bearer $AOD_API_TOKEN"
+
+`, r.Token.Reveal(), at)
+}
+
+// reachable is a URL for this machine's clients: a server that listens everywhere
+// is reached at localhost.
+func reachable(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return text
+	}
+	host, port, err := net.SplitHostPort(u.Host)
+	if ip := net.ParseIP(host); err == nil && ip != nil && (ip.IsUnspecified() || ip.IsLoopback()) {
+		u.Host = net.JoinHostPort("localhost", port)
+	}
+	return u.String()
+}

@@ -1,0 +1,61 @@
+package server
+
+import (
+	"fmt"
+)
+
+const maxMCPServers = 20
+
+func mcpServers(value any) error {
+	entries := value.([]any)
+	seen := map[string]bool{}
+	for i, entry := range entries {
+		at := fmt.Sprintf("mcp_servers[%d]", i)
+		server, ok := entry.(map[string]any)
+		if !ok {
+			return fmt.Errorf("%s must be an object", at)
+		}
+		if err := mcpServer(at, server); err != nil {
+			return err
+		}
+		name := server["name"].(string)
+		if seen[name] {
+			return fmt.Errorf("%s: duplicate name '%s'", at, name)
+		}
+		seen[name] = true
+	}
+	if len(entries) > maxMCPServers {
+		return fmt.Errorf("Maximum %d MCP servers per agent", maxMCPServers)
+	}
+	return nil
+}
+
+func mcpServer(at string, server map[string]any) error {
+	if _, given := server["name"]; !given {
+		return fmt.Errorf("%s missing required field: name", at)
+	}
+	kind, given := server["type"]
+	if !given {
+		kind = "url"
+		server["type"] = kind // clients need it in the answer
+	}
+	required := map[any]string{"url": "url", "stdio": "command"}[kind]
+	if required == "" {
+		return fmt.Errorf("%s: unknown type '%v'. Must be one of: ['stdio', 'url']", at, kind)
+	}
+	if _, given := server[required]; !given {
+		return fmt.Errorf("%s (%v): missing required field: %s", at, kind, required)
+	}
+	if err := requireStrings(at, server, "name", required); err != nil {
+		return err
+	}
+	for _, field := range []string{"headers", "env"} {
+		if value, given := server[field]; given && !stringMap(value) {
+			return fmt.Errorf("%s.%s must be an object of strings", at, field)
+		}
+	}
+	if value, given := server["args"]; given && !stringList(value) {
+		return fmt.Errorf("%s.args must be a list of strings", at)
+	}
+	return nil
+}

@@ -1,0 +1,222 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	goruntime "runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/agent-on-demand/aod/server/hub"
+	"github.com/agent-on-demand/aod/sprite"
+	"github.com/agent-on-demand/aod/sprite/local"
+	"github.com/agent-on-demand/aod/sprite/runtimes"
+	"github.com/agent-on-demand/aod/sprite/turn"
+	"github.com/agent-on-demand/aod/store"
+)
+
+// Config says how a server runs. The zero value of a field means its default.
+type Config struct {
+	Addr      string // to listen on
+	DataDir   string // for everything the server keeps
+	PublicURL string // of the server, as its document names it
+
+	Token          store.Secret // of user admin, made if it does not exist
+	EncryptionKeys store.Secret // base64, separated by commas; a key file in DataDir if empty
+	MaxSessions    int          // a user may have active at once
+
+	SpritesToken store.Secret // the real Sprites service is used if it is set
+	SpritesURL   string
+	RuntimesDir  string // where local Sprites find the programs of runtimes; in DataDir if empty
+	Executable   string // that local Sprites are started with; this program if empty
+
+	Keys        map[string]store.Secret // the operator's provider keys, by variable
+	CORSOrigins []string
+	Version     string
+	Log         *slog.Logger
+
+	// Ready, if not nil, is called once when requests are answered.
+	Ready func(Ready)
+}
+
+// Ready tells how to reach a server that has started.
+type Ready struct {
+	URL   string
+	Token store.Secret // made just now, since there was none; empty otherwise
+}
+
+const (
+	adminUser       = "admin"
+	shutdownTimeout = 10 * time.Second
+)
+
+// Run serves until ctx ends. Then it stops accepting, ends the streams (clients
+// come back), lets go of the Sprites, which stay, and closes the store.
+func Run(ctx context.Context, c Config) (err error) {
+	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+		return fmt.Errorf("make the data directory: %w", err)
+	}
+	unlock, err := lock(filepath.Join(c.DataDir, "lock"))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	st, err := OpenStore(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+
+	backend, err := openSprites(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, backend.close()) }()
+
+	readers := hub.New(st)
+	turns := turn.New(turn.Options{Store: st, Sprites: backend.client, Readers: readers, Log: c.Log, Keys: c.Keys, Install: backend.install})
+	defer turns.Close()
+	s, err := newServer(st, turns, readers, c)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", c.Addr)
+	if err != nil {
+		return fmt.Errorf("listen (choose another address with --addr or AOD_ADDR): %w", err)
+	}
+	token, err := firstToken(ctx, st, c.Token)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	if err := turns.Start(ctx); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	return s.serve(ctx, listener, func() {
+		if c.Ready != nil {
+			c.Ready(Ready{URL: "http://" + listener.Addr().String(), Token: token})
+		}
+	})
+}
+
+// serve answers requests until ctx ends.
+func (s *Server) serve(ctx context.Context, listener net.Listener, ready func()) error {
+	// No write timeout: a stream goes on for as long as its session. It sets a
+	// deadline for each write instead.
+	h := &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       60 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- h.Serve(listener) }()
+	ready()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	s.stop()
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	if err := h.Shutdown(closing); err != nil {
+		return errors.Join(fmt.Errorf("shut down: %w", err), h.Close())
+	}
+	return nil
+}
+
+// OpenStore opens the database in the data directory. It may be open elsewhere.
+func OpenStore(ctx context.Context, c Config) (*store.Store, error) {
+	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data directory: %w", err)
+	}
+	var keys *store.Keyring
+	var err error
+	if text := c.EncryptionKeys.Reveal(); text != "" {
+		keys, err = store.ParseKeys(text)
+	} else {
+		keys, err = store.KeyFile(filepath.Join(c.DataDir, "key"))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return store.Open(ctx, store.Options{Path: filepath.Join(c.DataDir, "aod.db"), Keys: keys, MaxSessions: c.MaxSessions})
+}
+
+// lock makes sure that one server at a time works on a data directory.
+func lock(path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the data directory: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("another server is using %s: stop it, or choose another --data-dir", filepath.Dir(path)), f.Close())
+	}
+	return func() { f.Close() }, nil
+}
+
+// firstToken makes the configured token exist, or makes one if there is none at
+// all. Only the latter is returned.
+func firstToken(ctx context.Context, st *store.Store, configured store.Secret) (store.Secret, error) {
+	if configured.Reveal() != "" {
+		return store.Secret{}, st.EnsureToken(ctx, adminUser, "bootstrap", configured)
+	}
+	tokens, err := st.Tokens(ctx)
+	if err != nil || len(tokens) > 0 {
+		return store.Secret{}, err
+	}
+	token, _, err := st.CreateToken(ctx, adminUser, "first", 0)
+	return token, err
+}
+
+// backend is the Sprites service in use.
+type backend struct {
+	client  *sprite.Client
+	install func(context.Context, runtimes.Package) error
+	close   func() error
+}
+
+func openSprites(ctx context.Context, c Config) (*backend, error) {
+	if token := c.SpritesToken.Reveal(); token != "" {
+		client := sprite.New(sprite.Config{Token: token, BaseURL: c.SpritesURL})
+		return &backend{client: client, close: func() error { client.Close(); return nil }}, nil
+	}
+	if c.RuntimesDir == "" {
+		c.RuntimesDir = filepath.Join(c.DataDir, "runtimes")
+	}
+	packages, err := local.OpenPackages(c.RuntimesDir)
+	if err != nil {
+		return nil, err
+	}
+	token := rand.Text()
+	host, err := local.Open(ctx, local.Options{
+		Dir: filepath.Join(c.DataDir, "sprites"), Executable: c.Executable, Token: token,
+		Shares: []local.Share{{Source: c.RuntimesDir, Target: "/opt/aod"}}, Log: c.Log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the local Sprites host: %w", err)
+	}
+	client := sprite.New(sprite.Config{Token: token, Dial: host.DialContext})
+	return &backend{
+		client: client,
+		install: func(ctx context.Context, p runtimes.Package) error {
+			return packages.Install(ctx, p.Name, p.Version, p.Executable(goruntime.GOARCH), p.Binary)
+		},
+		close: func() error {
+			client.Close()
+			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+			defer cancel()
+			return host.Close(closing)
+		},
+	}, nil
+}

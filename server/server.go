@@ -1,0 +1,69 @@
+// Package server is the HTTP edge: it decodes, asks the store or the turns, and
+// encodes. What is not in the API document reaches no handler.
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"github.com/agent-on-demand/aod/api"
+	"github.com/agent-on-demand/aod/gen"
+	"github.com/agent-on-demand/aod/server/hub"
+	"github.com/agent-on-demand/aod/sprite/turn"
+	"github.com/agent-on-demand/aod/store"
+)
+
+// Server implements every operation of the API document.
+type Server struct {
+	store     *store.Store
+	turns     *turn.Supervisor
+	hub       *hub.Hub
+	validator *validator
+	log       *slog.Logger
+	version   string
+	yaml      []byte // the document as it is served
+	json      []byte
+	handler   http.Handler
+
+	stopping context.Context // ends the streams
+	stop     context.CancelFunc
+}
+
+var _ gen.StrictServerInterface = (*Server)(nil)
+
+func newServer(st *store.Store, turns *turn.Supervisor, readers *hub.Hub, c Config) (*Server, error) {
+	s := &Server{store: st, turns: turns, hub: readers, log: c.Log, version: c.Version}
+	s.stopping, s.stop = context.WithCancel(context.Background())
+	var err error
+	if s.yaml, s.json, err = documents(c.PublicURL); err != nil {
+		return nil, err
+	}
+	if s.validator, err = newValidator(api.Document, rules, map[string]precondition{"promptSession": s.promptable}); err != nil {
+		return nil, err
+	}
+	s.handler = s.routes(c.CORSOrigins)
+	return s, nil
+}
+
+// routes puts the middleware around the generated routes, outermost first.
+func (s *Server) routes(origins []string) http.Handler {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.HTTPErrorHandler = s.handleError
+	e.Use(identify, recoverPanic, s.logAccess)
+	if len(origins) > 0 {
+		e.Use(middleware.CORSWithConfig(middleware.CORSConfig{
+			AllowOrigins:  origins,
+			AllowMethods:  []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete},
+			AllowHeaders:  []string{echo.HeaderAuthorization, echo.HeaderContentType, "Last-Event-ID", echo.HeaderXRequestID},
+			ExposeHeaders: []string{echo.HeaderXRequestID},
+		}))
+	}
+	e.Use(s.authenticate, s.validator.middleware)
+	gen.RegisterHandlers(e, gen.NewStrictHandler(s, nil))
+	return e
+}

@@ -1,0 +1,317 @@
+package server
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/labstack/echo/v4"
+
+	"github.com/agent-on-demand/aod/store"
+)
+
+// maxBody is the largest body that is read.
+const maxBody = 8 << 20
+
+// validator refuses requests that do not fit the document. The generated code
+// decodes what the validator has checked, not what was sent.
+type validator struct {
+	operations map[string]*operation // by method and echo's path
+	methods    map[string][]string   // by echo's path
+	order      map[*openapi3.Schema]map[string]int
+}
+
+// operation is one operation of the document.
+type operation struct {
+	id       string
+	public   bool
+	params   map[string]*openapi3.Schema
+	body     *openapi3.Schema // nil if it takes none
+	integers []string         // top-level fields that are integers
+	rules    []rule
+	before   precondition
+}
+
+var braces = regexp.MustCompile(`\{([^}]+)\}`)
+
+// newValidator reads the document. It is relabelled 3.0.3 in memory: for a 3.1
+// document kin-openapi compiles a JSON Schema per request and words its errors in
+// two ways, and its own validator knows everything that the document uses.
+func newValidator(document []byte, rules map[string][]rule, before map[string]precondition) (*validator, error) {
+	loader := openapi3.NewLoader()
+	loader.IncludeOrigin = true
+	doc, err := loader.LoadFromData(document)
+	if err != nil {
+		return nil, fmt.Errorf("read the API document: %w", err)
+	}
+	doc.OpenAPI = "3.0.3"
+	v := &validator{operations: map[string]*operation{}, methods: map[string][]string{}, order: map[*openapi3.Schema]map[string]int{}}
+	for path, item := range doc.Paths.Map() {
+		path = braces.ReplaceAllString(path, ":$1")
+		for method, o := range item.Operations() {
+			op := &operation{
+				id:     o.OperationID,
+				public: o.Security != nil && len(*o.Security) == 0,
+				params: map[string]*openapi3.Schema{},
+				rules:  rules[o.OperationID],
+				before: before[o.OperationID],
+			}
+			for _, p := range slices.Concat(item.Parameters, o.Parameters) {
+				if p.Value.In == openapi3.ParameterInPath {
+					op.params[p.Value.Name] = p.Value.Schema.Value
+				}
+			}
+			if o.RequestBody != nil {
+				op.body = o.RequestBody.Value.Content.Get(echo.MIMEApplicationJSON).Schema.Value
+				op.integers = integers(op.body)
+				if err := o.RequestBody.Value.Content.Get(echo.MIMEApplicationJSON).Schema.WalkSubtree(v.addOrder); err != nil {
+					return nil, fmt.Errorf("read the API document: %w", err)
+				}
+			}
+			v.operations[method+" "+path] = op
+			v.methods[path] = append(v.methods[path], method)
+		}
+	}
+	for _, methods := range v.methods {
+		slices.Sort(methods)
+	}
+	return v, nil
+}
+
+// addOrder notes in which order the document lists a schema's properties.
+func (v *validator) addOrder(_ string, ref *openapi3.SchemaRef) error {
+	names := make([]string, 0, len(ref.Value.Properties))
+	for name := range ref.Value.Properties {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		x, y := place(ref.Value.Properties[a]), place(ref.Value.Properties[b])
+		return cmp.Or(cmp.Compare(x.Line, y.Line), cmp.Compare(x.Column, y.Column))
+	})
+	v.order[ref.Value] = make(map[string]int, len(names))
+	for i, name := range names {
+		v.order[ref.Value][name] = i
+	}
+	return nil
+}
+
+func place(ref *openapi3.SchemaRef) openapi3.Location {
+	for _, origin := range []*openapi3.Origin{ref.Origin, ref.Value.Origin} {
+		if origin != nil && origin.Key != nil {
+			return *origin.Key
+		}
+	}
+	return openapi3.Location{}
+}
+
+func integers(s *openapi3.Schema) []string {
+	var names []string
+	for name, p := range s.Properties {
+		if p.Value.Type.Includes(openapi3.TypeInteger) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// operation returns the operation that echo has routed a request to.
+func (v *validator) operation(c echo.Context) *operation {
+	return v.operations[c.Request().Method+" "+c.Path()]
+}
+
+// middleware lets only requests through that fit the document.
+func (v *validator) middleware(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		op := v.operation(c)
+		for name, schema := range op.params {
+			if schema.VisitJSON(c.Param(name)) != nil {
+				return errNoPath
+			}
+		}
+		if op.before != nil {
+			if err := op.before(c); err != nil {
+				return err
+			}
+		}
+		if op.body == nil {
+			return next(c)
+		}
+		checked, err := v.check(op, c.Request().Body)
+		if err != nil {
+			return err
+		}
+		c.Request().Body = io.NopCloser(bytes.NewReader(checked))
+		c.Request().ContentLength = int64(len(checked))
+		c.Request().Header.Set(echo.HeaderContentType, echo.MIMEApplicationJSON) // whatever the client says
+		return next(c)
+	}
+}
+
+// check returns the body as the validator has understood it, or why it is refused.
+func (v *validator) check(op *operation, body io.Reader) ([]byte, error) {
+	value, err := decode(body)
+	if err != nil {
+		return nil, err
+	}
+	fields, isObject := value.(map[string]any)
+	if !isObject {
+		return nil, &invalid{[]problem{redact(problem{Type: "model_type", Loc: []any{}, Msg: "Input should be a valid dictionary", Input: value})}}
+	}
+	for _, name := range op.integers {
+		if field, given := fields[name]; given {
+			fields[name] = integer(field)
+		}
+	}
+	keepExact(op.body, fields)
+	var found []problem
+	if err := op.body.VisitJSON(value, openapi3.MultiErrors(), openapi3.VisitAsRequest()); err != nil {
+		found = problems(err)
+	}
+	for i := range found {
+		v.rank(op.body, fields, found[i].Loc) // turns list positions into numbers
+	}
+	for _, check := range op.rules {
+		found = append(found, check(fields, sound(found))...)
+	}
+	if len(found) == 0 {
+		return json.Marshal(value)
+	}
+	slices.SortStableFunc(found, func(a, b problem) int {
+		return slices.Compare(v.rank(op.body, fields, a.Loc), v.rank(op.body, fields, b.Loc))
+	})
+	for i := range found {
+		found[i] = redact(found[i])
+	}
+	return nil, &invalid{found}
+}
+
+func decode(body io.Reader) (value any, err error) {
+	text, err := io.ReadAll(http.MaxBytesReader(nil, io.NopCloser(body), maxBody))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return nil, errTooLarge
+	}
+	if err != nil || !utf8.Valid(text) {
+		return nil, errNoJSON
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if d.Decode(&value) != nil {
+		return nil, errNoJSON
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errNoJSON
+	}
+	return value, nil
+}
+
+// integer returns the integer that clients may also write as "30", 30.0 or true;
+// anything else as it is.
+func integer(value any) any {
+	switch v := value.(type) {
+	case bool:
+		if v {
+			return json.Number("1")
+		}
+		return json.Number("0")
+	case string:
+		if n, err := strconv.ParseInt(strings.TrimSpace(v), 10, 64); err == nil {
+			return json.Number(strconv.FormatInt(n, 10))
+		}
+	case json.Number:
+		const exact = 1 << 53
+		if f, err := v.Float64(); err == nil && f == math.Trunc(f) && math.Abs(f) < exact {
+			return json.Number(strconv.FormatInt(int64(f), 10))
+		}
+	}
+	return value
+}
+
+// sound returns a function that tells whether nothing has been found wrong so far
+// with the value at loc.
+func sound(found []problem) func(loc ...any) bool {
+	return func(loc ...any) bool {
+		return !slices.ContainsFunc(found, func(p problem) bool {
+			return len(p.Loc) >= len(loc) && slices.Equal(p.Loc[:len(loc)], loc)
+		})
+	}
+}
+
+// keepExact drops fields that encoding/json would take for others, since it does
+// not care for case.
+func keepExact(s *openapi3.Schema, value any) {
+	switch v := value.(type) {
+	case map[string]any:
+		for name, inner := range v {
+			if p := s.Properties[name]; p != nil {
+				keepExact(p.Value, inner)
+				continue
+			}
+			for known := range s.Properties {
+				if strings.EqualFold(known, name) {
+					delete(v, name)
+				}
+			}
+		}
+	case []any:
+		if s.Items != nil {
+			for _, item := range v {
+				keepExact(s.Items.Value, item)
+			}
+		}
+	}
+}
+
+// rank says where in the document loc is, and turns the list positions in it
+// into numbers.
+func (v *validator) rank(s *openapi3.Schema, at any, loc []any) []int {
+	ranks := make([]int, 0, len(loc))
+	for i, step := range loc {
+		if list, ok := at.([]any); ok {
+			n, isInt := step.(int)
+			if !isInt {
+				n, _ = strconv.Atoi(fmt.Sprint(step)) // a JSON pointer into a list: digits
+			}
+			loc[i], at = n, nil
+			ranks = append(ranks, n)
+			if n < len(list) {
+				at = list[n]
+			}
+			items := s.Items
+			if s = (&openapi3.Schema{}); items != nil {
+				s = items.Value
+			}
+			continue
+		}
+		name := fmt.Sprint(step)
+		object, _ := at.(map[string]any)
+		at = object[name]
+		rank, known := v.order[s][name]
+		if !known {
+			rank = len(v.order[s])
+		}
+		ranks = append(ranks, rank)
+		if p := s.Properties[name]; p != nil {
+			s = p.Value
+		} else {
+			s = &openapi3.Schema{}
+		}
+	}
+	return ranks
+}
+
+var (
+	errNoPath   = store.NotFound("Not found")
+	errNoJSON   = store.BadRequest("Invalid JSON")
+	errTooLarge = echo.NewHTTPError(http.StatusRequestEntityTooLarge, fmt.Sprintf("Request body is larger than %d MiB", maxBody>>20))
+)

@@ -1,0 +1,85 @@
+package local
+
+import (
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/agent-on-demand/aod/sprite/local/shim"
+)
+
+// defaultLinger is how long a program without a terminal goes on after its client has left.
+const defaultLinger = 10 * time.Second
+
+// command reads an exec's query.
+func command(q url.Values) (shim.Command, error) {
+	c := shim.Command{Argv: q["cmd"], Path: q.Get("path"), Env: q["env"], Dir: q.Get("dir"), Linger: defaultLinger}
+	if len(c.Argv) == 0 {
+		c.Argv = q["cmd[]"]
+	}
+	if len(c.Argv) == 0 {
+		if c.Path == "" {
+			c.Path = "bash"
+		}
+		c.Argv = []string{c.Path}
+	}
+	var err error
+	if c.TTY, err = flag(q, "tty", false); err != nil {
+		return c, err
+	}
+	if c.Stdin, err = flag(q, "stdin", c.TTY); err != nil {
+		return c, err
+	}
+	if c.TTY {
+		c.Linger = -1
+		if c.Rows, err = size(q, "rows"); err != nil {
+			return c, err
+		}
+		if c.Cols, err = size(q, "cols"); err != nil {
+			return c, err
+		}
+	}
+	if q.Has("max_run_after_disconnect") {
+		if c.Linger, err = duration(q.Get("max_run_after_disconnect")); err != nil {
+			return c, badRequest("max_run_after_disconnect must be a duration")
+		}
+		if c.Linger == 0 {
+			c.Linger = -1 // for ever
+		}
+	}
+	return c, nil
+}
+
+func flag(q url.Values, name string, missing bool) (bool, error) {
+	if !q.Has(name) {
+		return missing, nil
+	}
+	v, err := strconv.ParseBool(q.Get(name))
+	if err != nil {
+		return false, badRequest(name + " must be true or false")
+	}
+	return v, nil
+}
+
+func size(q url.Values, name string) (uint16, error) {
+	if !q.Has(name) {
+		return 0, nil
+	}
+	v, err := strconv.ParseUint(q.Get(name), 10, 16)
+	if err != nil {
+		return 0, badRequest(name + " must be a number up to 65535")
+	}
+	return uint16(v), nil
+}
+
+// duration accepts Go's notation and plain seconds.
+func duration(s string) (time.Duration, error) {
+	if n, err := strconv.ParseUint(s, 10, 31); err == nil {
+		return time.Duration(n) * time.Second, nil
+	}
+	d, err := time.ParseDuration(s)
+	if err == nil && d < 0 {
+		d = 0
+	}
+	return d, err
+}

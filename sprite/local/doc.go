@@ -1,0 +1,11 @@
+// Package local is a Sprites host inside this process: it speaks the HTTP and WebSocket protocol of the Sprites service, and its Sprites
+// are namespaces on this machine (package shim). It opens no port; clients reach it through Host.DialContext.
+//
+// What a client may rely on:
+//
+//   - A Sprite that exists is on disk. A new Host over the same folder finds the same Sprites, with their files and running processes.
+//   - DELETE answers when every process of the Sprite is dead and its folder is gone.
+//   - An exec's program is started before the upgrade, so a missing executable or working directory is a 400 with JSON. After the upgrade
+//     there is output, in order, and then the exit code.
+//   - A network policy that this host cannot enforce is refused with 501, not stored.
+package local

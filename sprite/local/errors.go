@@ -1,0 +1,77 @@
+package local
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/agent-on-demand/aod/sprite/local/shim"
+)
+
+// apiError is an answer that is an error: its status, code and text.
+type apiError struct {
+	status int
+	code   string
+	text   string
+}
+
+func (e *apiError) Error() string { return e.text }
+
+var (
+	errNoSprite = &apiError{http.StatusNotFound, "not_found", "sprite not found"}
+	errExists   = &apiError{http.StatusConflict, "already_exists", "a sprite of this name exists"}
+)
+
+func badRequest(text string) error {
+	return &apiError{http.StatusBadRequest, "bad_request", text}
+}
+
+func notImplemented(text string) error {
+	return &apiError{http.StatusNotImplemented, "not_implemented", text}
+}
+
+// maxErrorText keeps the JSON below the 1 KiB that clients read of a refused upgrade.
+const maxErrorText = 900
+
+// fail answers with err. What is not meant for clients is logged and becomes a 500, which still says what happened: the client of an
+// embedded host is its operator's own server.
+func (h *Host) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var e *apiError
+	var failure *shim.Failure
+	var refusal *shim.Refusal
+	switch {
+	case errors.As(err, &failure):
+		e = &apiError{http.StatusServiceUnavailable, "sprite_unavailable", failure.Error()}
+	case errors.As(err, &refusal):
+		e = refused(refusal)
+	case !errors.As(err, &e):
+		e = &apiError{http.StatusInternalServerError, "internal_error", err.Error()}
+	}
+	if e.status >= http.StatusInternalServerError && e.status != http.StatusNotImplemented {
+		h.log.Error("local sprites host", "method", r.Method, "path", r.URL.Path, "error", err)
+	}
+	text := e.text
+	if len(text) > maxErrorText {
+		text = text[:maxErrorText]
+	}
+	answer(w, e.status, map[string]string{"error": e.code, "message": text})
+}
+
+// refused maps what a Sprite says no to.
+func refused(r *shim.Refusal) *apiError {
+	status := http.StatusBadRequest
+	switch r.Kind {
+	case shim.NoSession:
+		status = http.StatusNotFound
+	case shim.SessionOver:
+		status = http.StatusGone
+	}
+	return &apiError{status, r.Kind, r.Text}
+}
+
+// answer writes v as JSON. A client that is gone does not read it.
+func answer(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v)
+}

@@ -1,0 +1,235 @@
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/agent-on-demand/aod/sprite/local/shim"
+	"github.com/gorilla/websocket"
+)
+
+// buffers are lent to connections only while they write.
+var buffers sync.Pool
+
+var upgrader = websocket.Upgrader{
+	ReadBufferSize:  4 << 10,
+	WriteBufferSize: 4 << 10,
+	WriteBufferPool: &buffers,
+	CheckOrigin:     func(*http.Request) bool { return true }, // the token decides
+}
+
+// exec starts a command and bridges it to a WebSocket. Without an upgrade the path lists the sessions.
+func (h *Host) exec(w http.ResponseWriter, r *http.Request) error {
+	switch {
+	case !websocket.IsWebSocketUpgrade(r):
+		return h.listSessions(w, r)
+	case r.URL.Query().Has("id"):
+		return h.attach(w, r)
+	}
+	rec, err := h.load(r.PathValue("name"))
+	if err != nil {
+		return err
+	}
+	c, err := command(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	var p *shim.Process
+	err = h.serve(r.Context(), rec, func() (err error) {
+		p, err = shim.Exec(r.Context(), h.dir(rec.Name), c)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("exec: %w", err)
+	}
+	h.execs.Add(1)
+	defer h.execs.Done()
+	defer p.Close()
+	header := http.Header{"Sprite-Version": {spriteVersion}, "X-Sprite-Capabilities": {"signal"}}
+	ws, err := upgrader.Upgrade(w, r, header)
+	if err != nil {
+		return nil // answered by the upgrader; closing the process starts its linger time
+	}
+	s := &socket{ws: ws, process: p, command: c}
+	if err := s.serve(h.ctx); err != nil {
+		h.log.Debug("exec connection ended", "sprite", rec.Name, "session", p.ID, "error", err)
+	}
+	return nil
+}
+
+// attach is answered with a body: clients take an empty 404 for an old host and try other forms.
+func (h *Host) attach(w http.ResponseWriter, r *http.Request) error {
+	if !websocket.IsWebSocketUpgrade(r) && r.PathValue("id") == "" {
+		return h.listSessions(w, r)
+	}
+	if _, err := h.load(r.PathValue("name")); err != nil {
+		return err
+	}
+	id := r.PathValue("id")
+	if id == "" {
+		id = r.URL.Query().Get("id")
+	}
+	return &apiError{http.StatusNotFound, shim.NoSession, "session not found: " + id + " (the local sprites host cannot attach yet)"}
+}
+
+const (
+	// aliveTime is how long a client may be silent; SDKs ping every 15 seconds.
+	aliveTime = 60 * time.Second
+	// pingTime keeps clients alive that hear nothing else.
+	pingTime = 20 * time.Second
+	// eofTime is how long an exit waits for a client without input to say so.
+	eofTime = 20 * time.Millisecond
+	// partingTime is how long the client has to hang up after the exit.
+	partingTime = 5 * time.Second
+)
+
+// socket is the WebSocket side of an exec.
+type socket struct {
+	ws      *websocket.Conn
+	process *shim.Process
+	command shim.Command
+	ended   chan struct{} // closed when the client has said that there is no more input
+}
+
+// serve returns when the command or the client is gone, or the host closes.
+func (s *socket) serve(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	unhook := context.AfterFunc(ctx, func() {
+		_ = s.ws.Close()
+		_ = s.process.Close()
+	})
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer unhook()
+	defer s.ws.Close()
+	defer cancel(nil)
+
+	if err := s.greet(); err != nil {
+		return err
+	}
+	stdin := newInlet(s.process, s.command.Stdin)
+	s.ended = make(chan struct{})
+	pongs := make(chan string, 1)
+	s.ws.SetPingHandler(func(data string) error {
+		select {
+		case pongs <- data:
+		default: // one is under way
+		}
+		return s.ws.SetReadDeadline(time.Now().Add(aliveTime))
+	})
+	left := make(chan struct{})
+	group.Go(func() { stdin.run(ctx) })
+	group.Go(func() { s.keepAlive(ctx, pongs) })
+	group.Go(func() {
+		defer close(left)
+		err := s.listen(ctx, stdin)
+		// Whoever hangs up has left; the command's linger time starts now.
+		_ = s.process.Close()
+		cancel(err)
+	})
+	if err := s.relay(left); err != nil {
+		return err
+	}
+	// The exit is on its way. Closing at once could overtake it in other clients.
+	select {
+	case <-left:
+	case <-time.After(partingTime):
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// greet sends the first frame of every session.
+func (s *socket) greet() error {
+	c := s.command
+	return s.text(map[string]any{
+		"type": "session_info", "session_id": s.process.ID, "command": strings.Join(c.Argv, " "), "created": time.Now().Unix(),
+		"cols": c.Cols, "rows": c.Rows, "is_owner": true, "tty": c.TTY,
+	})
+}
+
+// relay passes the output on, and last the exit code.
+func (s *socket) relay(left <-chan struct{}) error {
+	buf := make([]byte, 1+shim.MaxOutput)
+	for {
+		stream, n, code, err := s.process.Next(buf[1:])
+		if err != nil {
+			return fmt.Errorf("read output: %w", err)
+		}
+		switch {
+		case stream == shim.Exit && s.command.TTY:
+			return s.text(map[string]any{"type": "exit", "exit_code": code})
+		case stream == shim.Exit:
+			s.awaitEOF(left)
+			return s.binary([]byte{byte(shim.Exit), byte(code)})
+		case s.command.TTY:
+			err = s.binary(buf[1 : 1+n])
+		default:
+			buf[0] = byte(stream)
+			err = s.binary(buf[:1+n])
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// awaitEOF gives the client of a short command time to end its input. sprites-go always does so at once, even where it has none, and
+// uses its connection from two goroutines without a lock if the exit arrives before that is done.
+func (s *socket) awaitEOF(left <-chan struct{}) {
+	if s.command.Stdin {
+		return // the end may be far
+	}
+	select {
+	case <-s.ended:
+	case <-left:
+	case <-time.After(eofTime):
+	}
+}
+
+// text and binary wait for a slow client, and give up on one that takes nothing at all for long.
+func (s *socket) text(v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return s.write(websocket.TextMessage, b)
+}
+
+func (s *socket) binary(b []byte) error { return s.write(websocket.BinaryMessage, b) }
+
+func (s *socket) write(kind int, b []byte) error {
+	if err := s.ws.SetWriteDeadline(time.Now().Add(aliveTime)); err != nil {
+		return err
+	}
+	if err := s.ws.WriteMessage(kind, b); err != nil {
+		return fmt.Errorf("write to client: %w", err)
+	}
+	return nil
+}
+
+// keepAlive answers pings and sends its own. It waits behind output, which keeps a client alive as well.
+func (s *socket) keepAlive(ctx context.Context, pongs <-chan string) {
+	tick := time.NewTicker(pingTime)
+	defer tick.Stop()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return
+		case data := <-pongs:
+			err = s.ws.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(aliveTime))
+		case <-tick.C:
+			err = s.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(aliveTime))
+		}
+		if errors.Is(err, websocket.ErrCloseSent) {
+			return
+		}
+	}
+}

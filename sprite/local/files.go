@@ -1,0 +1,194 @@
+package local
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"path"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxFile bounds what one write carries.
+const maxFile = 64 << 20
+
+// file is the wire form of a directory entry.
+type file struct {
+	Name    string    `json:"name"`
+	Path    string    `json:"path"`
+	Type    string    `json:"type"`
+	Size    int64     `json:"size"`
+	Mode    string    `json:"mode"`
+	ModTime time.Time `json:"modTime"`
+	IsDir   bool      `json:"isDir"`
+}
+
+func (h *Host) readFile(w http.ResponseWriter, r *http.Request) error {
+	return h.onFile(w, r, func(t *fileTree, name string) error {
+		f, err := t.open(name)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		fi, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		if fi.IsDir() {
+			return unix.EISDIR
+		}
+		if !fi.Mode().IsRegular() {
+			return unix.EINVAL
+		}
+		w.Header().Set("Content-Type", "application/octet-stream")
+		w.Header().Set("Content-Length", strconv.FormatInt(fi.Size(), 10))
+		_, _ = io.CopyN(w, f, fi.Size()) // a shorter body than announced is an error to the client
+		return nil
+	})
+}
+
+// writeFile replaces the file as a whole: readers see the old content or the new.
+func (h *Host) writeFile(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	mode, err := permissions(q.Get("mode"))
+	if err != nil {
+		return err
+	}
+	parents, err := flag(q, "mkdirParents", false)
+	if err == nil && q.Has("mkdir") {
+		parents, err = flag(q, "mkdir", false)
+	}
+	if err != nil {
+		return err
+	}
+	return h.onFile(w, r, func(t *fileTree, name string) error {
+		n, err := t.write(name, http.MaxBytesReader(w, r.Body, maxFile), mode, parents)
+		var tooBig *http.MaxBytesError
+		if errors.As(err, &tooBig) {
+			return &apiError{http.StatusRequestEntityTooLarge, "too_large", "a file may have up to 64 MiB here"}
+		}
+		if err != nil {
+			return err
+		}
+		answer(w, http.StatusOK, map[string]any{"path": name, "size": n, "mode": octal(mode)})
+		return nil
+	})
+}
+
+// listFiles answers a folder's children, or the one file of that name.
+func (h *Host) listFiles(w http.ResponseWriter, r *http.Request) error {
+	return h.onFile(w, r, func(t *fileTree, name string) error {
+		infos, dir, err := t.list(name)
+		if err != nil {
+			return err
+		}
+		out := make([]file, 0, len(infos))
+		for _, fi := range infos {
+			p := name
+			if dir {
+				p = path.Join(name, fi.Name())
+			}
+			out = append(out, wireFile(p, fi))
+		}
+		answer(w, http.StatusOK, map[string]any{"path": name, "entries": out, "count": len(out)})
+		return nil
+	})
+}
+
+func (h *Host) deleteFile(w http.ResponseWriter, r *http.Request) error {
+	recursive, err := flag(r.URL.Query(), "recursive", false)
+	if err != nil {
+		return err
+	}
+	return h.onFile(w, r, func(t *fileTree, name string) error {
+		if err := t.remove(name, recursive); err != nil {
+			return err
+		}
+		answer(w, http.StatusOK, map[string]any{"deleted": []string{name}, "count": 1})
+		return nil
+	})
+}
+
+// onFile runs f on the Sprite's files with the request's path, which is absolute and clean.
+func (h *Host) onFile(w http.ResponseWriter, r *http.Request, f func(t *fileTree, name string) error) error {
+	q := r.URL.Query()
+	if q.Get("path") == "" {
+		return badRequest("path is missing")
+	}
+	name := q.Get("path")
+	if !path.IsAbs(name) {
+		name = path.Join("/", q.Get("workingDir"), name)
+	}
+	name = path.Clean(name)
+	return h.using(r, func(rec record) error {
+		t, err := h.openFiles(rec)
+		if err != nil {
+			return err
+		}
+		defer t.close()
+		if err := f(t, name); err != nil {
+			return h.failFile(w, r, name, err)
+		}
+		return nil
+	})
+}
+
+// fileErrors are the codes that clients know, with their status.
+var fileErrors = []struct {
+	is     error
+	code   string
+	status int
+}{
+	{fs.ErrNotExist, "ENOENT", http.StatusNotFound},
+	{unix.EISDIR, "EISDIR", http.StatusBadRequest},
+	{unix.ENOTDIR, "ENOTDIR", http.StatusBadRequest},
+	{unix.ENOTEMPTY, "ENOTEMPTY", http.StatusConflict},
+	{unix.ELOOP, "ELOOP", http.StatusBadRequest},
+	{unix.EINVAL, "EINVAL", http.StatusBadRequest},
+	{unix.ENAMETOOLONG, "ENAMETOOLONG", http.StatusBadRequest},
+	{unix.ENOSPC, "ENOSPC", http.StatusInsufficientStorage},
+	{unix.EACCES, "EACCES", http.StatusForbidden},
+	{fs.ErrPermission, "EPERM", http.StatusForbidden},
+}
+
+// failFile answers a failed operation in the form of the file API.
+func (h *Host) failFile(w http.ResponseWriter, r *http.Request, name string, err error) error {
+	var e *apiError
+	if errors.As(err, &e) {
+		return err
+	}
+	for _, known := range fileErrors {
+		if errors.Is(err, known.is) {
+			answer(w, known.status, map[string]string{"error": err.Error(), "code": known.code, "path": name})
+			return nil
+		}
+	}
+	h.log.Error("local sprites host", "method", r.Method, "path", r.URL.Path, "error", err)
+	answer(w, http.StatusInternalServerError, map[string]string{"error": err.Error(), "code": "EIO", "path": name})
+	return nil
+}
+
+func wireFile(name string, fi fs.FileInfo) file {
+	kind := "file"
+	if fi.IsDir() {
+		kind = "directory"
+	}
+	return file{Name: fi.Name(), Path: name, Type: kind, Size: fi.Size(), Mode: octal(fi.Mode().Perm()), ModTime: fi.ModTime().UTC(), IsDir: fi.IsDir()}
+}
+
+func octal(mode fs.FileMode) string { return "0" + strconv.FormatUint(uint64(mode.Perm()), 8) }
+
+// permissions reads an octal mode; the default is 0644. Only permission bits are taken.
+func permissions(s string) (fs.FileMode, error) {
+	if s == "" {
+		return 0o644, nil
+	}
+	m, err := strconv.ParseUint(s, 8, 32)
+	if err != nil {
+		return 0, badRequest("mode must be an octal number")
+	}
+	return fs.FileMode(m) & fs.ModePerm, nil
+}

@@ -1,0 +1,149 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/agent-on-demand/aod/sprite/local/shim"
+)
+
+// Share is a host folder that every Sprite sees read-only.
+type Share = shim.Share
+
+// Options say how a Host works.
+type Options struct {
+	// Dir is the folder that holds the Sprites; it is made if need be.
+	Dir string
+	// Token must come as bearer token with every request.
+	Token string
+	// Executable is the binary that Sprites are run with. It must import package shim; the default is this process's own.
+	Executable string
+	// Shares are host folders that every Sprite sees read-only.
+	Shares []Share
+	// Idle is how long a Sprite without processes stays warm; the default is a minute.
+	Idle time.Duration
+	// Log receives what no client sees; the default is slog.Default.
+	Log *slog.Logger
+}
+
+// Host serves the Sprites of one folder.
+type Host struct {
+	opts    Options
+	log     *slog.Logger
+	ln      *pipeListener
+	server  *http.Server
+	starter *shim.Starter
+	gates   gates
+
+	// Exec connections leave the server's care; they end with ctx and are counted here.
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	execs  sync.WaitGroup
+	served chan struct{}
+}
+
+var errClosed = errors.New("the host is closed")
+
+// Open prepares the folder, finishes what an earlier Host left half done, and starts serving.
+func Open(ctx context.Context, opts Options) (*Host, error) {
+	opts, err := opts.complete()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make sprites folder: %w", err)
+	}
+	h := &Host{opts: opts, log: opts.Log, ln: newPipeListener(), starter: shim.NewStarter(opts.Executable), served: make(chan struct{})}
+	h.ctx, h.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	if err := h.sweep(ctx); err != nil {
+		h.starter.Close()
+		return nil, err
+	}
+	h.server = &http.Server{
+		Handler:           h.routes(),
+		ReadHeaderTimeout: 30 * time.Second,
+		ErrorLog:          slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),
+	}
+	go func() {
+		defer close(h.served)
+		if err := h.server.Serve(h.ln); !errors.Is(err, http.ErrServerClosed) {
+			h.log.Error("local sprites host stopped", "error", err)
+		}
+	}()
+	return h, nil
+}
+
+// complete checks the options and fills in the defaults.
+func (o Options) complete() (Options, error) {
+	var err error
+	if o.Dir == "" {
+		return o, errors.New("local sprites host: no folder")
+	}
+	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
+		return o, fmt.Errorf("local sprites host: %w", err)
+	}
+	if o.Executable == "" {
+		if o.Executable, err = os.Executable(); err != nil {
+			return o, fmt.Errorf("find own binary: %w", err)
+		}
+	}
+	if o.Idle <= 0 {
+		o.Idle = time.Minute
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	for _, s := range o.Shares {
+		if err := checkShare(s, o.Dir); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}
+
+// checkShare refuses a share that could show a Sprite the others, or cover what every Sprite needs.
+func checkShare(s Share, dir string) error {
+	if !filepath.IsAbs(s.Source) || !filepath.IsAbs(s.Target) || filepath.Clean(s.Target) != s.Target || s.Target == "/" {
+		return fmt.Errorf("share %s at %s: both must be clean absolute paths", s.Source, s.Target)
+	}
+	source, err := filepath.EvalSymlinks(s.Source)
+	if err != nil {
+		return fmt.Errorf("share %s: %w", s.Source, err)
+	}
+	if within(dir, source) || within(source, dir) {
+		return fmt.Errorf("share %s: it must not contain, or be in, the folder of the sprites", s.Source)
+	}
+	return nil
+}
+
+// within says whether path is dir or below it.
+func within(path, dir string) bool {
+	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
+}
+
+// DialContext connects to the host, whatever the address: it is a hook for sprites.WithNetDialContext and http.Transport.
+func (h *Host) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
+	return h.ln.dial(ctx)
+}
+
+// Close stops serving and disconnects every client. Sprites and their processes go on; a later Host finds them.
+func (h *Host) Close(ctx context.Context) error {
+	h.cancel(errClosed)
+	err := h.server.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(err, h.server.Close())
+	}
+	<-h.served
+	h.execs.Wait()
+	h.starter.Close()
+	return err
+}

@@ -1,0 +1,222 @@
+package local
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/agent-on-demand/aod/sprite/local/shim"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// startTime bounds the start of a shim, the building of an ordinary user's skeleton included.
+	startTime = 2 * time.Minute
+	// stopTime bounds the end of all processes of a Sprite.
+	stopTime = 30 * time.Second
+
+	firstBase = 0x70000000
+	lastBase  = 0xeffe0000
+
+	skeletonDir = ".skeleton"
+	trashDir    = ".trash"
+)
+
+// create makes a Sprite and starts it once, so that what is wrong with this machine is known before anybody counts on the Sprite.
+func (h *Host) create(ctx context.Context, name string, labels []string) (record, error) {
+	release := h.gates.own(name)
+	r, err := h.found(name, labels)
+	release()
+	if err != nil {
+		return record{}, err
+	}
+	if err := h.warm(ctx, r); err != nil {
+		return record{}, errors.Join(err, h.destroy(context.WithoutCancel(ctx), name))
+	}
+	return r, nil
+}
+
+// found lays out the folder of a new Sprite under the lock that keeps ids unique.
+func (h *Host) found(name string, labels []string) (record, error) {
+	unlock, err := h.lock()
+	if err != nil {
+		return record{}, err
+	}
+	defer unlock()
+	if _, err := h.load(name); !errors.Is(err, errNoSprite) {
+		if err == nil {
+			err = errExists
+		}
+		return record{}, err
+	}
+	if err := removeTree(h.dir(name)); err != nil { // left by a create that was cut short
+		return record{}, err
+	}
+	now := time.Now().UTC()
+	r := record{ID: "sprite-" + rand.Text(), Name: name, Labels: labels, Created: now, Updated: now}
+	if os.Geteuid() == 0 {
+		if r.Base, err = h.freeBase(); err != nil {
+			return record{}, err
+		}
+	}
+	if err := h.layOut(r); err != nil {
+		return record{}, errors.Join(err, removeTree(h.dir(name)))
+	}
+	return r, nil
+}
+
+// layOut makes the folders. As root they belong to the Sprite's own ids, and its folder lets exactly those through.
+func (h *Host) layOut(r record) error {
+	dir := h.dir(r.Name)
+	for _, d := range []string{dir, filepath.Join(dir, "root"), filepath.Join(dir, "ov")} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			return fmt.Errorf("make sprite folder: %w", err)
+		}
+		if r.Base == 0 {
+			continue
+		}
+		if err := os.Chown(d, r.Base, r.Base); err != nil {
+			return fmt.Errorf("make sprite folder: %w", err)
+		}
+	}
+	mode := fs.FileMode(0o700)
+	if r.Base != 0 {
+		mode = 0o710
+		if err := os.Chown(dir, 0, r.Base); err != nil {
+			return fmt.Errorf("make sprite folder: %w", err)
+		}
+	}
+	if err := os.Chmod(dir, mode); err != nil {
+		return fmt.Errorf("make sprite folder: %w", err)
+	}
+	return h.save(r)
+}
+
+// freeBase finds ids that no Sprite of this host has. The caller holds the lock.
+func (h *Host) freeBase() (int, error) {
+	sprites, err := h.all()
+	if err != nil {
+		return 0, err
+	}
+	taken := map[int]bool{}
+	for _, r := range sprites {
+		taken[r.Base] = true
+	}
+	for base := firstBase; base <= lastBase; base += shim.IDs {
+		if !taken[base] {
+			return base, nil
+		}
+	}
+	return 0, errors.New("no ids are left for another sprite")
+}
+
+// lock serializes the founding of Sprites over all processes that share the folder.
+func (h *Host) lock() (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(h.opts.Dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock sprites folder: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock sprites folder: %w", err), f.Close())
+	}
+	return func() { _ = f.Close() }, nil
+}
+
+// warm makes sure that a shim serves the Sprite.
+func (h *Host) warm(ctx context.Context, r record) error {
+	return h.serve(ctx, r, func() error {
+		_, err := shim.Sessions(ctx, h.dir(r.Name))
+		return err
+	})
+}
+
+// serve calls ask, which asks the Sprite's shim for something, and starts the shim if there is none.
+func (h *Host) serve(ctx context.Context, r record, ask func() error) error {
+	gt, release := h.gates.use(r.Name)
+	defer release()
+	err := ask()
+	if !errors.Is(err, shim.ErrCold) {
+		return err
+	}
+	gt.start.Lock()
+	defer gt.start.Unlock()
+	if now, err := h.load(r.Name); err != nil {
+		return err
+	} else if now.ID != r.ID {
+		return errNoSprite
+	}
+	// The shim may go cold between its start and the question, if it idles for no time at all.
+	for range 3 {
+		if err = ask(); !errors.Is(err, shim.ErrCold) {
+			return err
+		}
+		if err = h.start(ctx, r); err != nil {
+			return err
+		}
+	}
+	return ask()
+}
+
+func (h *Host) start(ctx context.Context, r record) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, startTime, errors.New("the shim takes too long"))
+	defer cancel()
+	cfg := shim.Config{Name: r.Name, Dir: h.dir(r.Name), Base: r.Base, Shares: h.opts.Shares, Net: shim.NetHost, Idle: h.opts.Idle}
+	if r.Base == 0 {
+		cfg.Skeleton = filepath.Join(h.opts.Dir, skeletonDir)
+		if err := shim.BuildSkeleton(cfg.Skeleton); err != nil {
+			return err
+		}
+	}
+	return h.starter.Start(ctx, cfg)
+}
+
+// destroy ends a Sprite: its processes first, then its existence, then its files.
+func (h *Host) destroy(ctx context.Context, name string) error {
+	release := h.gates.own(name)
+	defer release()
+	if _, err := h.load(name); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, stopTime, errors.New("its processes do not end"))
+	defer cancel()
+	let, err := shim.Stop(ctx, h.dir(name))
+	if err != nil {
+		return err
+	}
+	defer let()
+	// A folder in the trash is no Sprite, whatever happens to this process before the last file is gone.
+	if err := os.MkdirAll(filepath.Join(h.opts.Dir, trashDir), 0o700); err != nil {
+		return fmt.Errorf("make trash: %w", err)
+	}
+	trash := filepath.Join(h.opts.Dir, trashDir, name+"."+rand.Text())
+	if err := os.Rename(h.dir(name), trash); err != nil {
+		return fmt.Errorf("remove sprite: %w", err)
+	}
+	return removeTree(trash)
+}
+
+// sweep removes what an earlier host did not get to.
+func (h *Host) sweep(ctx context.Context) error {
+	trash := filepath.Join(h.opts.Dir, trashDir)
+	entries, err := os.ReadDir(trash)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read trash: %w", err)
+	}
+	for _, e := range entries {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := removeTree(filepath.Join(trash, e.Name())); err != nil {
+			h.log.Warn("cannot empty the sprites' trash", "entry", e.Name(), "error", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+)
+
+// Packages is a folder of programs from npm that is shared, read-only, with every
+// Sprite. Each is installed once:
+//
+//	bin/claude                  a link into the version in use
+//	claude/2.1.197/             what npm has installed
+type Packages struct {
+	dir string
+	mu  sync.Mutex // one npm at a time
+}
+
+// OpenPackages makes the folder if there is none.
+func OpenPackages(dir string) (*Packages, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "bin"), 0o755); err != nil {
+		return nil, fmt.Errorf("make the runtimes' folder: %w", err)
+	}
+	return &Packages{dir: dir}, nil
+}
+
+// Install makes the program binary of an npm package appear in bin, at exactly
+// that version. executable is where the program is in npm's folder. The package's
+// own scripts are not run.
+func (p *Packages) Install(ctx context.Context, name, version, executable, binary string) error {
+	if executable == "" {
+		return fmt.Errorf("%s has no program for this machine's processor", name)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	target := filepath.Join(p.dir, binary, version)
+	if _, err := os.Stat(filepath.Join(target, executable)); errors.Is(err, fs.ErrNotExist) {
+		if err := p.fetch(ctx, name+"@"+version, target, executable); err != nil {
+			return err
+		}
+	}
+	return link(filepath.Join("..", binary, version, executable), filepath.Join(p.dir, "bin", binary))
+}
+
+// fetch installs into a draft that takes its place when it is complete.
+func (p *Packages) fetch(ctx context.Context, what, target, executable string) error {
+	npm, err := exec.LookPath("npm")
+	if err != nil {
+		return fmt.Errorf("%s is not installed and npm was not found: install Node.js 20 or newer with npm on the server's machine", what)
+	}
+	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+		return err
+	}
+	draft, err := os.MkdirTemp(filepath.Dir(target), ".draft-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(draft)
+	var words bytes.Buffer
+	cmd := exec.CommandContext(ctx, npm, "install", "--prefix", draft, "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--loglevel=error", what)
+	cmd.Stdout, cmd.Stderr = &words, &words
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("npm install %s: %w\n%s", what, err, strings.TrimSpace(words.String()))
+	}
+	if _, err := os.Stat(filepath.Join(draft, executable)); err != nil {
+		return fmt.Errorf("npm install %s: it brought no program for this machine: %w", what, err)
+	}
+	if err := os.Chmod(draft, 0o755); err != nil {
+		return err
+	}
+	return os.Rename(draft, target)
+}
+
+// link makes a symbolic link, or replaces what was there, in one step.
+func link(to, path string) error {
+	if now, err := os.Readlink(path); err == nil && now == to {
+		return nil
+	}
+	draft := path + ".new"
+	if err := os.Remove(draft); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Symlink(to, draft); err != nil {
+		return err
+	}
+	return os.Rename(draft, path)
+}

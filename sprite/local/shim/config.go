@@ -1,0 +1,78 @@
+package shim
+
+import (
+	"path/filepath"
+	"time"
+)
+
+// IDs is how many user and group ids a Sprite has when the host runs as root.
+const IDs = 65536
+
+// Config says what a shim needs to know about its Sprite.
+type Config struct {
+	Name string `json:"name"`
+	// Dir is the folder of the Sprite on the host.
+	Dir string `json:"dir"`
+	// Base is the first of the Sprite's 65536 host ids; 0 means that the host runs as an ordinary user, who becomes the Sprite's root.
+	Base int `json:"base,omitempty"`
+	// Skeleton is the shared layer of writable directories that an ordinary user needs, made by BuildSkeleton.
+	Skeleton string `json:"skeleton,omitempty"`
+	// Shares are host folders that the Sprite can read.
+	Shares []Share `json:"shares,omitempty"`
+	// Net chooses the network.
+	Net Net `json:"net"`
+	// Idle is how long a Sprite without processes stays warm.
+	Idle time.Duration `json:"idle"`
+}
+
+// Share mounts the host folder Source read-only at Target in every Sprite; what the host adds later appears at once.
+type Share struct {
+	Source string `json:"source"`
+	Target string `json:"target"`
+}
+
+// Net is how a Sprite reaches the network.
+type Net string
+
+// NetHost shares the network of the host.
+const NetHost Net = "host"
+
+// layered are the host trees that a Sprite sees as its own and changes in layers of its own.
+var layered = []string{"/usr", "/var/lib/dpkg", "/var/lib/apt"}
+
+// Layered lists the folders of a Sprite that are not in its root folder: layers over the host's, mounts, and shares.
+func Layered(shares []Share) []string {
+	out := append([]string{"/dev", "/proc", "/run"}, layered...)
+	for _, s := range shares {
+		out = append(out, s.Target)
+	}
+	return out
+}
+
+// Root is the folder that a Sprite sees as its root.
+func Root(dir string) string { return filepath.Join(dir, "root") }
+
+// layersDir holds the upper and work folders of the overlays, out of the Sprite's sight.
+func layersDir(dir string) string { return filepath.Join(dir, "ov") }
+
+const (
+	searchPath = "/home/sprite/.local/bin:/opt/aod/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+	// Home is the home folder and default working directory of a Sprite.
+	Home = "/home/sprite"
+)
+
+// defaultEnv is the whole environment of a command that brings none.
+func defaultEnv() []string {
+	return []string{
+		"PATH=" + searchPath,
+		"HOME=" + Home,
+		"USER=root",
+		"LOGNAME=root",
+		"SHELL=/bin/bash",
+		"TERM=xterm-256color",
+		"LANG=C.UTF-8",
+		"IS_SANDBOX=1",
+		"DEBIAN_FRONTEND=noninteractive",
+	}
+}

@@ -1,0 +1,69 @@
+package shim
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// killDescendants kills everything below this process. It stops them all first, so that none can have children while others die;
+// whoever slips through is caught when the next one is reaped.
+func killDescendants() {
+	stopped := map[int]bool{}
+	for {
+		fresh := false
+		for _, pid := range descendants() {
+			if !stopped[pid] {
+				stopped[pid], fresh = true, true
+				_ = syscall.Kill(pid, syscall.SIGSTOP)
+			}
+		}
+		if !fresh {
+			break
+		}
+	}
+	for pid := range stopped {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// descendants lists the processes below this one. The subreaper keeps them below it, whatever they do.
+func descendants() []int {
+	parents := map[int]int{}
+	for _, name := range procEntries() {
+		pid, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		if parent, ok := parentOf(pid); ok {
+			parents[pid] = parent
+		}
+	}
+	me := os.Getpid()
+	var out []int
+	for pid := range parents {
+		for p := pid; p > 1; p = parents[p] {
+			if parents[p] == me {
+				out = append(out, pid)
+				break
+			}
+		}
+	}
+	return out
+}
+
+// parentOf reads a process's parent. Zombies count: threads of theirs may live on.
+func parentOf(pid int) (parent int, ok bool) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0, false
+	}
+	s := string(b)
+	fields := strings.Fields(s[strings.LastIndexByte(s, ')')+1:])
+	if len(fields) < 2 {
+		return 0, false
+	}
+	parent, err = strconv.Atoi(fields[1])
+	return parent, err == nil
+}

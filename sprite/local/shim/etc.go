@@ -1,0 +1,109 @@
+package shim
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+
+	"golang.org/x/sys/unix"
+)
+
+// etcSeed is what a new Sprite gets of the host's /etc, and of it only what every host user may read. Nothing with secrets of the host
+// (shadow, ssh, sudoers, ssl/private, apt/auth.conf) is listed.
+var etcSeed = []string{
+	"adduser.conf", "alternatives", "apt/apt.conf.d", "apt/keyrings", "apt/preferences.d", "apt/sources.list", "apt/sources.list.d", "apt/trusted.gpg.d",
+	"bash.bashrc", "bash_completion.d", "ca-certificates", "ca-certificates.conf", "debconf.conf", "debian_version", "default", "deluser.conf",
+	"dpkg", "emacs", "environment", "fonts", "gai.conf", "group", "host.conf", "init.d", "inputrc", "java-17-openjdk", "ld.so.cache", "ld.so.conf",
+	"ld.so.conf.d", "libaudit.conf", "localtime", "login.defs", "logrotate.d", "lsb-release", "magic", "mime.types", "nodejs", "npmrc",
+	"nsswitch.conf", "os-release", "pam.d", "passwd", "perl", "profile", "profile.d", "protocols", "python3", "python3.10", "python3.11", "python3.12", "python3.13",
+	"rc0.d", "rcS.d", "security", "selinux", "services", "shells", "skel", "ssl/certs", "ssl/openssl.cnf", "sysctl.d", "systemd", "terminfo",
+	"timezone", "tmpfiles.d", "update-motd.d", "xdg",
+}
+
+// etc seeds a Sprite that has no /etc yet, and writes at every start what depends on the host of today.
+func (w *world) etc() error {
+	if !w.tree.exists("etc/passwd") {
+		for _, f := range etcSeed {
+			if err := w.seed("etc/" + f); err != nil {
+				return err
+			}
+		}
+	}
+	resolv, err := os.ReadFile("/etc/resolv.conf")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read the host's resolv.conf: %w", err)
+	}
+	if err := w.tree.mkdir("etc/apt/apt.conf.d"); err != nil {
+		return err
+	}
+	for name, content := range map[string]string{
+		"hosts":                   "127.0.0.1 localhost " + w.cfg.Name + "\n::1 localhost\n",
+		"hostname":                w.cfg.Name + "\n",
+		"resolv.conf":             string(resolv),
+		"apt/apt.conf.d/00sprite": "APT::Sandbox::User \"root\";\n",
+	} {
+		if err := w.tree.put("etc/"+name, []byte(content), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// seed copies one entry of the host, if it has it.
+func (w *world) seed(rel string) error {
+	fi, err := os.Lstat("/" + rel)
+	if err != nil || w.tree.exists(rel) {
+		return nil
+	}
+	if err := w.tree.mkdir(path.Dir(rel)); err != nil {
+		return err
+	}
+	return w.copyIn(rel, fi.Mode())
+}
+
+func (w *world) copyIn(rel string, mode fs.FileMode) error {
+	switch {
+	case mode&fs.ModeSymlink != 0:
+		target, err := os.Readlink("/" + rel)
+		if err != nil {
+			return fmt.Errorf("seed /%s: %w", rel, err)
+		}
+		return w.tree.Symlink(target, rel)
+	case mode.IsDir():
+		entries, err := os.ReadDir("/" + rel)
+		if errors.Is(err, fs.ErrPermission) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("seed /%s: %w", rel, err)
+		}
+		if err := w.tree.mkdir(rel); err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if err := w.copyIn(rel+"/"+e.Name(), e.Type()|worldReadable("/"+rel+"/"+e.Name())); err != nil {
+				return err
+			}
+		}
+		return nil
+	case mode.IsRegular() && mode.Perm()&0o004 != 0:
+		b, err := os.ReadFile("/" + rel)
+		if err != nil {
+			return fmt.Errorf("seed /%s: %w", rel, err)
+		}
+		return w.tree.WriteFile(rel, b, mode.Perm()&^unix.S_IWOTH)
+	default:
+		return nil
+	}
+}
+
+// worldReadable answers a file's permissions, none when it cannot be looked at.
+func worldReadable(path string) fs.FileMode {
+	fi, err := os.Lstat(path)
+	if err != nil {
+		return 0
+	}
+	return fi.Mode().Perm()
+}

@@ -1,0 +1,194 @@
+package shim
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// machine is the shim's hold on the init of its Sprite.
+type machine struct {
+	cmd  *exec.Cmd
+	link link
+	mu   sync.Mutex // one question to the init at a time
+}
+
+// order is what the shim tells the init.
+type order struct {
+	Op string `json:"op"` // build, spawn, census
+	// Config belongs to build.
+	Config *Config `json:"config,omitempty"`
+	// TTY belongs to spawn.
+	TTY bool `json:"tty,omitempty"`
+}
+
+// answer is the init's answer to build and census.
+type answer struct {
+	Failure *Failure `json:"failure,omitempty"`
+	Others  int      `json:"others,omitempty"`
+}
+
+// startMachine starts the init in fresh namespaces. It must run on a thread that lives as long as the machine shall.
+func startMachine(cfg Config) (*machine, error) {
+	near, far, err := newLink()
+	if err != nil {
+		return nil, err
+	}
+	defer far.Close()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Args = []string{roleInit}
+	cmd.Dir = "/"
+	cmd.Env = []string{"PATH=" + searchPath, "GOMAXPROCS=1"}
+	cmd.ExtraFiles = []*os.File{far}
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS,
+		Pdeathsig:  syscall.SIGKILL,
+		Setsid:     true,
+	}
+	if cfg.Net != NetHost {
+		return nil, errors.Join(fmt.Errorf("network %q is not known", cfg.Net), near.close())
+	}
+	if cfg.Base != 0 {
+		ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: cfg.Base, Size: IDs}}
+		cmd.SysProcAttr.UidMappings, cmd.SysProcAttr.GidMappings = ids, ids
+		cmd.SysProcAttr.GidMappingsEnableSetgroups = true
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: 0, Gid: 0}
+	} else {
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, errors.Join(failure(stepNamespaces, err), near.close())
+	}
+	return &machine{cmd: cmd, link: near}, nil
+}
+
+func (m *machine) pid() int { return m.cmd.Process.Pid }
+
+// build hands over the config and the host folders, and waits until the Sprite's world stands.
+func (m *machine) build(cfg Config) error {
+	var fds []int
+	if cfg.Base != 0 {
+		var err error
+		if fds, err = hostTrees(cfg, m.pid()); err != nil {
+			return err
+		}
+		defer closeAll(fds)
+	}
+	if err := m.link.send(order{Op: "build", Config: &cfg}, fds...); err != nil {
+		return err
+	}
+	var a answer
+	if _, err := m.link.receive(&a); err != nil {
+		return fmt.Errorf("wait for init, see shim.log: %w", err)
+	}
+	if a.Failure != nil {
+		return a.Failure
+	}
+	return nil
+}
+
+// spawn starts a supervisor, which finds its link as descriptor 3 and its command as 4, and takes over the given standard files.
+func (m *machine) spawn(tty bool, fds ...int) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.link.send(order{Op: "spawn", TTY: tty}, fds...)
+}
+
+// others counts the processes of the Sprite besides its init.
+func (m *machine) others() (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.link.send(order{Op: "census"}); err != nil {
+		return 0, err
+	}
+	var a answer
+	_, err := m.link.receive(&a)
+	return a.Others, err
+}
+
+// kill ends every process of the Sprite. It may be called on no machine at all.
+func (m *machine) kill() {
+	if m != nil {
+		_ = m.cmd.Process.Kill()
+	}
+}
+
+// wait returns when every process of the Sprite is gone.
+func (m *machine) wait() error {
+	if m == nil {
+		return nil
+	}
+	var exit *exec.ExitError
+	if err := m.cmd.Wait(); err != nil && !errors.As(err, &exit) {
+		return fmt.Errorf("wait for init: %w", err)
+	}
+	return nil
+}
+
+// hostTrees clones the host folders that go into the Sprite, with the ids of the Sprite. Order: layers, shares, Sprite folder, binary.
+func hostTrees(cfg Config, initPid int) (fds []int, err error) {
+	defer func() {
+		if err != nil {
+			closeAll(fds)
+		}
+	}()
+	userns, err := unix.Open("/proc/"+strconv.Itoa(initPid)+"/ns/user", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open user namespace: %w", err)
+	}
+	defer unix.Close(userns)
+	clone := func(path string) (int, error) {
+		fd, err := unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+		if err != nil {
+			return -1, fmt.Errorf("open %s: %w", path, err)
+		}
+		fds = append(fds, fd)
+		return fd, nil
+	}
+	for _, path := range append(lowers(), sources(cfg.Shares)...) {
+		fd, err := clone(path)
+		if err != nil {
+			return fds, err
+		}
+		attr := unix.MountAttr{
+			Attr_set:  unix.MOUNT_ATTR_IDMAP | unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV,
+			Userns_fd: uint64(userns),
+		}
+		if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &attr); err != nil {
+			return fds, failure(stepIdmap+" "+path, err)
+		}
+	}
+	for _, path := range []string{cfg.Dir, "/proc/self/exe"} {
+		if _, err := clone(path); err != nil {
+			return fds, err
+		}
+	}
+	return fds, nil
+}
+
+// lowers are the layered trees that this host has.
+func lowers() []string {
+	var out []string
+	for _, l := range layered {
+		if fi, err := os.Stat(l); err == nil && fi.IsDir() {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+func sources(shares []Share) []string {
+	out := make([]string, len(shares))
+	for i, s := range shares {
+		out[i] = s.Source
+	}
+	return out
+}

@@ -1,0 +1,128 @@
+package shim
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// runPID1 is the role: it starts a supervisor per command and reaps whatever ends without a parent. It lives until the shim ends it.
+func runPID1() error {
+	if err := harden(); err != nil {
+		return err
+	}
+	l, err := openLink(linkFD)
+	if err != nil {
+		return err
+	}
+	go reapOrphans()
+	if err := l.send(answer{}); err != nil {
+		return err
+	}
+	for {
+		var o order
+		fds, err := l.receive(&o)
+		if err != nil {
+			return fmt.Errorf("the shim is gone: %w", err)
+		}
+		switch o.Op {
+		case "spawn":
+			if err := spawnSupervisor(o.TTY, fds); err != nil {
+				// The session sees its link close.
+				fmt.Fprintf(os.Stderr, "start supervisor: %v\n", err)
+			}
+		case "census":
+			if err := l.send(answer{Others: len(others())}); err != nil {
+				return err
+			}
+		}
+		closeAll(fds)
+	}
+}
+
+// harden closes this process to the Sprite's root: no ptrace, no reading of its memory or descriptors, no ending by ordinary signals.
+func harden() error {
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("forbid dumps: %w", err)
+	}
+	outlive(syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGALRM)
+	return nil
+}
+
+// outlive makes ordinary signals harmless. They are caught, not ignored: what is ignored stays ignored in every child.
+func outlive(more ...os.Signal) {
+	signals := append(more, syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGPIPE)
+	signal.Notify(make(chan os.Signal, 1), signals...)
+}
+
+// reapOrphans sleeps until a child ends.
+func reapOrphans() {
+	ended := make(chan os.Signal, 1)
+	signal.Notify(ended, syscall.SIGCHLD)
+	for range ended {
+		for {
+			pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
+			if errors.Is(err, syscall.EINTR) {
+				continue
+			}
+			if err != nil || pid <= 0 {
+				break
+			}
+		}
+	}
+}
+
+// spawnSupervisor starts the role with its link, its command and, without a terminal, the command's standard files.
+func spawnSupervisor(tty bool, fds []int) error {
+	null, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	n := null.Fd()
+	files := []uintptr{n, n, n}
+	switch {
+	case tty && len(fds) == 2:
+	case !tty && len(fds) == 5:
+		files = []uintptr{uintptr(fds[2]), uintptr(fds[3]), uintptr(fds[4])}
+	default:
+		return fmt.Errorf("%d files came with the order", len(fds))
+	}
+	_, err = syscall.ForkExec("/proc/self/exe", []string{roleSupervisor}, &syscall.ProcAttr{
+		Dir: "/",
+		// A supervisor's heap is a few pages; it collects only if something goes wrong.
+		Env:   []string{"GOGC=off", "GOMEMLIMIT=16MiB", "GOMAXPROCS=1"},
+		Files: append(files, uintptr(fds[0]), uintptr(fds[1])),
+		Sys:   &syscall.SysProcAttr{Setsid: true},
+	})
+	return err
+}
+
+// others lists the processes of the Sprite besides its init.
+func others() []int {
+	var out []int
+	for _, e := range procEntries() {
+		if pid, err := strconv.Atoi(e); err == nil && pid != 1 {
+			out = append(out, pid)
+		}
+	}
+	return out
+}
+
+func procEntries() []string {
+	d, err := os.Open("/proc")
+	if err != nil {
+		return nil
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
+	if err != nil {
+		return nil
+	}
+	return names
+}

@@ -1,0 +1,117 @@
+package shim
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// pump carries one output of a session to its client, piece by piece, no faster than the client takes it.
+type pump struct {
+	session *session
+	kind    byte
+	f       *os.File
+	done    chan struct{} // closed when everything that the command wrote is delivered
+}
+
+func newPump(s *session, kind byte, f *os.File) *pump {
+	return &pump{session: s, kind: kind, f: f, done: make(chan struct{})}
+}
+
+// finish bounds the wait for output after the command's end.
+func (p *pump) finish() { _ = p.f.SetReadDeadline(time.Now().Add(outputGrace)) }
+
+// run ends at the end of the output. Processes that the command has left behind may hold that back for long after its exit.
+func (p *pump) run() {
+	<-p.session.attended
+	buf := make([]byte, frameHeader+MaxOutput)
+	err := p.copy(buf)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = p.drain(buf)
+	}
+	close(p.done)
+	for err == nil {
+		_, err = p.f.Read(buf) // so that daemons with this output neither block nor break
+	}
+	if p.f != p.session.stdin {
+		_ = p.f.Close()
+		return
+	}
+	<-p.session.gone // a terminal stays open for resizes
+	_ = p.f.Close()
+}
+
+// copy passes output on until the end, or until the deadline that follows the command's exit.
+func (p *pump) copy(buf []byte) error {
+	for {
+		n, err := p.f.Read(buf[frameHeader:])
+		p.deliver(buf, n)
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// drain passes on what the pipe still holds after the deadline: a slow client must not lose it. What the command itself wrote fits
+// into the pipe's capacity, so a daemon that writes on and on cannot hold back the exit.
+func (p *pump) drain(buf []byte) error {
+	if err := p.f.SetReadDeadline(time.Time{}); err != nil {
+		return err
+	}
+	raw, err := p.f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	left := 64 << 10 // a terminal's
+	if err := raw.Control(func(fd uintptr) {
+		if size, err := unix.FcntlInt(fd, unix.F_GETPIPE_SZ, 0); err == nil {
+			left = size
+		}
+	}); err != nil {
+		return err
+	}
+	for left > 0 {
+		var n int
+		var rerr error
+		if err := raw.Read(func(fd uintptr) bool {
+			n, rerr = unix.Read(int(fd), buf[frameHeader:])
+			return true
+		}); err != nil {
+			return err
+		}
+		switch {
+		case errors.Is(rerr, unix.EAGAIN):
+			return nil
+		case rerr != nil:
+			return rerr
+		case n == 0:
+			return errEndOfOutput
+		}
+		p.deliver(buf, n)
+		left -= n
+	}
+	return nil
+}
+
+var errEndOfOutput = errors.New("end of output")
+
+// deliver sends n bytes behind the room for the header. Without a client they are forgotten.
+func (p *pump) deliver(buf []byte, n int) {
+	if n <= 0 {
+		return
+	}
+	s := p.session
+	s.mu.Lock()
+	s.lastOutput = time.Now()
+	c := s.client
+	s.mu.Unlock()
+	if c == nil {
+		return
+	}
+	buf[0] = p.kind
+	binary.BigEndian.PutUint32(buf[1:], uint32(n))
+	_ = c.write(buf[:frameHeader+n]) // a broken connection is noticed by its reader
+}

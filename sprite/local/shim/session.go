@@ -1,0 +1,287 @@
+package shim
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// outputGrace is how long the end of a command waits for output that others still may write into its pipes.
+	outputGrace = 250 * time.Millisecond
+	// killGrace is how long the processes of a session may take to die before the whole Sprite is ended instead.
+	killGrace = 5 * time.Second
+)
+
+// session is a command of the Sprite and everything that it has started.
+type session struct {
+	id      string
+	command Command
+	pid     int
+	created time.Time
+	machine *machine
+	link    link // to the supervisor
+
+	stdin   *os.File
+	outputs []*pump
+	ended   chan struct{} // closed when the command's exit code is known
+	gone    chan struct{} // closed when no process of the session is left
+
+	attended chan struct{} // closed when the first client is there, or has left before it was
+	attend   sync.Once
+
+	mu         sync.Mutex
+	client     *client // nil while nobody is connected
+	code       int
+	lastOutput time.Time
+	linger     *time.Timer
+}
+
+// word is what a supervisor tells its session: first started or a refusal, then the exit code.
+type word struct {
+	Pid     int      `json:"pid,omitempty"`
+	Refusal *Refusal `json:"refusal,omitempty"`
+	Exit    *int     `json:"exit,omitempty"`
+}
+
+// wish is what a session tells its supervisor.
+type wish struct {
+	Signal int `json:"signal"`
+}
+
+// startSession starts the command and returns when it runs.
+func startSession(id string, c Command, m *machine) (*session, error) {
+	near, far, err := newLink()
+	if err != nil {
+		return nil, err
+	}
+	defer far.Close()
+	paper, err := commandFile(c)
+	if err != nil {
+		return nil, errors.Join(err, near.close())
+	}
+	defer paper.Close()
+	s := &session{
+		id: id, command: c, created: time.Now(), machine: m, link: near,
+		ended: make(chan struct{}), gone: make(chan struct{}), attended: make(chan struct{}),
+	}
+	s.lastOutput = s.created
+	theirs, err := s.openPipes()
+	if err != nil {
+		return nil, errors.Join(err, near.close())
+	}
+	fds := []int{int(far.Fd()), int(paper.Fd())}
+	for _, f := range theirs {
+		fds = append(fds, int(f.Fd()))
+	}
+	err = m.spawn(c.TTY, fds...)
+	for _, f := range theirs {
+		err = errors.Join(err, f.Close())
+	}
+	// Our copy of the far end must go, or the supervisor's end would never be seen.
+	if err = errors.Join(err, far.Close()); err == nil {
+		err = s.awaitStart()
+	}
+	if err != nil {
+		s.closeFiles()
+		return nil, errors.Join(err, near.close())
+	}
+	return s, nil
+}
+
+// openPipes makes the standard files of a command without a terminal, and returns the command's ends.
+func (s *session) openPipes() (theirs []*os.File, err error) {
+	if s.command.TTY {
+		return nil, nil
+	}
+	var ours []*os.File
+	for range 3 {
+		r, w, err := os.Pipe()
+		if err != nil {
+			for _, f := range append(ours, theirs...) {
+				_ = f.Close()
+			}
+			return nil, fmt.Errorf("make pipe: %w", err)
+		}
+		if len(ours) == 0 {
+			ours, theirs = append(ours, w), append(theirs, r)
+		} else {
+			ours, theirs = append(ours, r), append(theirs, w)
+		}
+	}
+	s.stdin = ours[0]
+	s.outputs = []*pump{newPump(s, frameStdout, ours[1]), newPump(s, frameStderr, ours[2])}
+	return theirs, nil
+}
+
+// awaitStart waits for the supervisor's first word, and takes over the terminal that comes with it.
+func (s *session) awaitStart() error {
+	var w word
+	fds, err := s.link.receive(&w)
+	if err != nil {
+		return errors.New("the supervisor ended early: the process limit of the sprite may be reached")
+	}
+	if w.Refusal != nil {
+		closeAll(fds)
+		return w.Refusal
+	}
+	s.pid = w.Pid
+	if !s.command.TTY {
+		closeAll(fds)
+		return nil
+	}
+	if len(fds) != 1 {
+		closeAll(fds)
+		return errors.New("the supervisor sent no terminal")
+	}
+	if err := unix.SetNonblock(fds[0], true); err != nil {
+		closeAll(fds)
+		return err
+	}
+	s.stdin = os.NewFile(uintptr(fds[0]), "ptmx")
+	s.outputs = []*pump{newPump(s, frameStdout, s.stdin)}
+	return nil
+}
+
+// watch carries output and news until no process of the session is left.
+func (s *session) watch() {
+	for _, p := range s.outputs {
+		go p.run()
+	}
+	for {
+		var w word
+		if _, err := s.link.receive(&w); err != nil {
+			break
+		}
+		if w.Exit != nil {
+			s.exit(*w.Exit)
+		}
+	}
+	if !s.exited() {
+		s.exit(128 + int(unix.SIGKILL)) // somebody inside killed the supervisor
+	}
+	close(s.gone)
+	_ = s.link.close()
+}
+
+// exit notes the command's end and delivers it behind the output.
+func (s *session) exit(code int) {
+	s.mu.Lock()
+	s.code = code
+	if s.linger != nil {
+		s.linger.Stop()
+	}
+	s.mu.Unlock()
+	close(s.ended)
+	if !s.command.TTY {
+		_ = s.stdin.Close()
+	}
+	for _, p := range s.outputs {
+		p.finish()
+	}
+	go func() {
+		for _, p := range s.outputs {
+			<-p.done
+		}
+		s.mu.Lock()
+		c := s.client
+		s.mu.Unlock()
+		if c != nil {
+			c.exit(code)
+		}
+	}()
+}
+
+func (s *session) exited() bool {
+	select {
+	case <-s.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// kill signals the session; with a timeout it insists.
+func (s *session) kill(sig unix.Signal, timeout time.Duration) (Killed, error) {
+	if err := s.signal(sig); err != nil {
+		return Killed{}, err
+	}
+	k := Killed{Pid: s.pid}
+	if timeout > 0 {
+		select {
+		case <-s.ended:
+		case <-time.After(timeout):
+			k.Forced = true
+			if err := s.signal(unix.SIGKILL); err != nil {
+				return Killed{}, err
+			}
+		}
+	}
+	if k.Forced || sig == unix.SIGKILL {
+		<-s.gone
+		<-s.ended
+	}
+	if s.exited() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		k.Exited, k.Code = true, s.code
+	}
+	return k, nil
+}
+
+// signal passes a signal to the command's process group, KILL to everything that it has started.
+func (s *session) signal(sig unix.Signal) error {
+	err := s.link.send(wish{Signal: int(sig)})
+	select {
+	case <-s.gone:
+		return nil
+	default:
+	}
+	if sig == unix.SIGKILL {
+		t := time.AfterFunc(killGrace, s.machine.kill)
+		go func() {
+			<-s.gone
+			t.Stop()
+		}()
+	}
+	return err
+}
+
+func (s *session) describe() Session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Session{
+		ID: s.id, Argv: s.command.Argv, Dir: s.command.Dir, TTY: s.command.TTY, Pid: s.pid,
+		Created: s.created, LastOutput: s.lastOutput, Exited: s.exited(),
+	}
+}
+
+func (s *session) closeFiles() {
+	if s.stdin != nil {
+		_ = s.stdin.Close()
+	}
+	for _, p := range s.outputs {
+		_ = p.f.Close()
+	}
+}
+
+// commandFile writes a command of any size where its supervisor can read it.
+func commandFile(c Command) (*os.File, error) {
+	fd, err := unix.MemfdCreate("command", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("make command file: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), "command")
+	if err := json.NewEncoder(f).Encode(c); err != nil {
+		return nil, errors.Join(fmt.Errorf("write command file: %w", err), f.Close())
+	}
+	if _, err := f.Seek(0, 0); err != nil {
+		return nil, errors.Join(fmt.Errorf("write command file: %w", err), f.Close())
+	}
+	return f, nil
+}

@@ -1,0 +1,179 @@
+package shim
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// shim serves one Sprite to its clients: it owns the init, the sessions and the socket.
+type shim struct {
+	cfg     Config
+	machine *machine
+	ln      *net.UnixListener
+
+	mu       sync.Mutex
+	clients  int                 // open connections
+	sessions map[string]*session // until no process of theirs is left
+	nextID   int64
+	closing  bool
+	idle     *time.Timer
+}
+
+// runShim is the role: it returns when the Sprite is gone.
+func runShim() error {
+	// Descriptors that the server itself inherited must not travel on.
+	if err := unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return fmt.Errorf("close inherited files: %w", err)
+	}
+	// The init's life hangs on the thread that starts it; this one lives as long as the shim.
+	runtime.LockOSThread()
+	outlive()
+
+	s := &shim{sessions: map[string]*session{}, nextID: time.Now().UnixNano()}
+	if err := json.NewDecoder(os.Stdin).Decode(&s.cfg); err != nil {
+		return fmt.Errorf("read config: %w", err)
+	}
+	err := s.open()
+	if rerr := report(err); err != nil || rerr != nil {
+		s.machine.kill()
+		return errors.Join(err, rerr, s.machine.wait())
+	}
+	s.mu.Lock()
+	s.idle = time.AfterFunc(s.cfg.Idle, s.cool)
+	s.mu.Unlock()
+	go s.serve()
+	return s.machine.wait()
+}
+
+// open takes the lock, starts the machine and listens.
+func (s *shim) open() error {
+	if _, err := waitLock(s.cfg.Dir); err != nil { // held until the process ends
+		return err
+	}
+	old, err := readState(s.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	// The init of a dead shim dies by itself, but its mounts must be gone before the same layers are mounted again.
+	if err := end(context.Background(), old.Init); err != nil {
+		return fmt.Errorf("wait for the old sprite: %w", err)
+	}
+	me, err := identify(os.Getpid())
+	if err != nil {
+		return fmt.Errorf("identify shim: %w", err)
+	}
+	st := state{Protocol: Protocol, Shim: me, Net: s.cfg.Net}
+	if err := st.write(s.cfg.Dir); err != nil {
+		return err
+	}
+	s.machine, err = startMachine(s.cfg)
+	if err != nil {
+		return err
+	}
+	if st.Init, err = identify(s.machine.pid()); err != nil {
+		return fmt.Errorf("identify init: %w", err)
+	}
+	if err := st.write(s.cfg.Dir); err != nil {
+		return err
+	}
+	if err := s.machine.build(s.cfg); err != nil {
+		return err
+	}
+	dir, err := os.Open(s.cfg.Dir) // kept open: the listener's address goes through it
+	if err != nil {
+		return fmt.Errorf("open sprite folder: %w", err)
+	}
+	s.ln, err = listen(dir)
+	return err
+}
+
+// report tells the starter how the start went. A starter that is gone cannot have wanted this shim.
+func report(err error) error {
+	var r readiness
+	if err != nil {
+		r.Failure = failure("start shim", err)
+	}
+	werr := json.NewEncoder(os.Stdout).Encode(r)
+	null, nerr := os.OpenFile("/dev/null", os.O_RDWR, 0)
+	if nerr != nil {
+		return errors.Join(werr, nerr)
+	}
+	defer null.Close()
+	for _, fd := range []int{0, 1} {
+		if err := unix.Dup3(int(null.Fd()), fd, 0); err != nil {
+			return errors.Join(werr, err)
+		}
+	}
+	return werr
+}
+
+// serve ends when the listener is closed.
+func (s *shim) serve() {
+	for {
+		conn, err := s.ln.AcceptUnix()
+		if err != nil {
+			return
+		}
+		if !s.enter() {
+			_ = conn.Close() // no greeting: the client starts another shim
+			return
+		}
+		go func() {
+			defer s.leave()
+			defer conn.Close()
+			if err := s.handle(conn); err != nil {
+				fmt.Fprintf(os.Stderr, "serve client: %v\n", err)
+			}
+		}()
+	}
+}
+
+func (s *shim) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return false
+	}
+	s.clients++
+	return true
+}
+
+func (s *shim) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clients--
+	s.rest()
+}
+
+// rest starts the idle time anew; the caller holds mu.
+func (s *shim) rest() {
+	if s.clients == 0 && len(s.sessions) == 0 && s.idle != nil {
+		s.idle.Reset(s.cfg.Idle)
+	}
+}
+
+// cool ends the Sprite if nothing uses it and no process is left in it.
+func (s *shim) cool() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing || s.clients > 0 || len(s.sessions) > 0 {
+		return
+	}
+	// Processes whose supervisor was killed from inside belong to no session, but they are work all the same.
+	if n, err := s.machine.others(); err == nil && n > 0 {
+		s.idle.Reset(s.cfg.Idle)
+		return
+	}
+	s.closing = true
+	_ = s.ln.Close()
+	s.machine.kill()
+}

@@ -1,0 +1,164 @@
+package local
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/agent-on-demand/aod/sprite/local/shim"
+)
+
+const (
+	organization = "local"
+	maxPage      = 500
+	maxBody      = 1 << 20
+)
+
+// sprite is the wire form of a record.
+type sprite struct {
+	ID           string      `json:"id"`
+	Name         string      `json:"name"`
+	Organization string      `json:"organization"`
+	Status       string      `json:"status"`
+	Labels       []string    `json:"labels"`
+	URL          string      `json:"url"`
+	URLSettings  urlSettings `json:"url_settings"`
+	Created      time.Time   `json:"created_at"`
+	Updated      time.Time   `json:"updated_at"`
+}
+
+type urlSettings struct {
+	Auth string `json:"auth"`
+}
+
+type spriteRequest struct {
+	Name        string   `json:"name"`
+	Labels      []string `json:"labels"`
+	ClearLabels bool     `json:"clear_labels"`
+}
+
+func (h *Host) createSprite(w http.ResponseWriter, r *http.Request) error {
+	var q spriteRequest
+	if err := decode(r, &q); err != nil {
+		return err
+	}
+	if !validName.MatchString(q.Name) {
+		return badRequest("a sprite's name has 1 to 63 characters out of a-z, 0-9 and -")
+	}
+	rec, err := h.create(r.Context(), q.Name, q.Labels)
+	if err != nil {
+		return fmt.Errorf("create sprite: %w", err)
+	}
+	return h.answerSprite(w, http.StatusCreated, rec)
+}
+
+func (h *Host) getSprite(w http.ResponseWriter, r *http.Request) error {
+	rec, err := h.load(r.PathValue("name"))
+	if err != nil {
+		return err
+	}
+	return h.answerSprite(w, http.StatusOK, rec)
+}
+
+// listSprites pages by name: the continuation token is the last name that the client has.
+func (h *Host) listSprites(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	limit, err := strconv.Atoi(q.Get("max_results"))
+	if err != nil || limit <= 0 || limit > maxPage {
+		limit = maxPage
+	}
+	all, err := h.all()
+	if err != nil {
+		return err
+	}
+	page, more := []sprite{}, false
+	for _, rec := range all {
+		if rec.Name <= q.Get("continuation_token") || !strings.HasPrefix(rec.Name, q.Get("prefix")) {
+			continue
+		}
+		if more = len(page) == limit; more {
+			break
+		}
+		s, err := h.sprite(rec)
+		if err != nil {
+			return err
+		}
+		page = append(page, s)
+	}
+	var next *string
+	if more {
+		next = &page[len(page)-1].Name
+	}
+	answer(w, http.StatusOK, map[string]any{
+		"sprites": page, "has_more": more, "next_continuation_token": next,
+		"name": organization, "org": map[string]any{"name": organization},
+	})
+	return nil
+}
+
+func (h *Host) updateSprite(w http.ResponseWriter, r *http.Request) error {
+	var q spriteRequest
+	if err := decode(r, &q); err != nil {
+		return err
+	}
+	release := h.gates.own(r.PathValue("name"))
+	defer release()
+	rec, err := h.load(r.PathValue("name"))
+	if err != nil {
+		return err
+	}
+	if q.Labels != nil || q.ClearLabels {
+		rec.Labels = q.Labels
+		rec.Updated = time.Now().UTC()
+		if err := h.save(rec); err != nil {
+			return err
+		}
+	}
+	return h.answerSprite(w, http.StatusOK, rec)
+}
+
+func (h *Host) deleteSprite(w http.ResponseWriter, r *http.Request) error {
+	if err := h.destroy(r.Context(), r.PathValue("name")); err != nil {
+		return fmt.Errorf("destroy sprite: %w", err)
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (h *Host) answerSprite(w http.ResponseWriter, status int, rec record) error {
+	s, err := h.sprite(rec)
+	if err != nil {
+		return err
+	}
+	answer(w, status, s)
+	return nil
+}
+
+func (h *Host) sprite(rec record) (sprite, error) {
+	warm, err := shim.Running(h.dir(rec.Name))
+	if err != nil {
+		return sprite{}, err
+	}
+	s := sprite{
+		ID: rec.ID, Name: rec.Name, Organization: organization, Status: "cold", Labels: rec.Labels,
+		URL: "http://localhost/sprites/" + rec.Name, URLSettings: urlSettings{Auth: "sprite"}, Created: rec.Created, Updated: rec.Updated,
+	}
+	if warm {
+		s.Status = "warm"
+	}
+	return s, nil
+}
+
+// decode reads a JSON object; an empty body is an empty object.
+func decode(r *http.Request, v any) error {
+	err := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxBody)).Decode(v)
+	if err == nil || errors.Is(err, io.EOF) {
+		return nil
+	}
+	return badRequest("the body must be a JSON object: " + err.Error())
+}

@@ -1,0 +1,118 @@
+package model
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// anthropicRequest is the part of a Messages request that matters here.
+type anthropicRequest struct {
+	Model    string          `json:"model"`
+	Stream   bool            `json:"stream"`
+	System   anthropicBlocks `json:"system"`
+	Messages []struct {
+		Role    string          `json:"role"`
+		Content anthropicBlocks `json:"content"`
+	} `json:"messages"`
+	Tools []struct {
+		Name   string `json:"name"`
+		Schema struct {
+			Properties map[string]json.RawMessage `json:"properties"`
+		} `json:"input_schema"`
+	} `json:"tools"`
+}
+
+type anthropicBlock struct {
+	Type    string          `json:"type"`
+	Text    string          `json:"text"`
+	Content anthropicBlocks `json:"content"` // of a tool_result
+}
+
+// anthropicBlocks may be a plain string on the wire.
+type anthropicBlocks []anthropicBlock
+
+func (b *anthropicBlocks) UnmarshalJSON(data []byte) error {
+	var text string
+	if json.Unmarshal(data, &text) == nil {
+		*b = anthropicBlocks{{Type: "text", Text: text}}
+		return nil
+	}
+	return json.Unmarshal(data, (*[]anthropicBlock)(b))
+}
+
+func (b anthropicBlocks) text() string {
+	var texts []string
+	for _, block := range b {
+		if block.Type == "text" {
+			texts = append(texts, block.Text)
+		}
+	}
+	return strings.Join(texts, "\n")
+}
+
+func (q *anthropicRequest) conversation() *conversation {
+	c := &conversation{model: q.Model, system: q.System.text()}
+	for _, t := range q.Tools {
+		c.tools = append(c.tools, tool{t.Name, slices.Sorted(maps.Keys(t.Schema.Properties))})
+	}
+	for _, m := range q.Messages {
+		if m.Role != "user" {
+			continue
+		}
+		prompt, asked := "", false
+		for _, block := range m.Content {
+			switch {
+			case block.Type == "tool_result":
+				c.results = append(c.results, block.Content.text())
+			case block.Type == "text" && !strings.HasPrefix(strings.TrimSpace(block.Text), "<system-reminder>"):
+				prompt, asked = block.Text, true // of two in one, as after a killed turn, the newest
+			}
+		}
+		if asked {
+			c.prompts, c.results = append(c.prompts, prompt), nil
+		}
+	}
+	return c
+}
+
+func (s *Server) messages(w http.ResponseWriter, r *http.Request) {
+	data, ok := body(w, r)
+	if !ok {
+		return
+	}
+	var q anthropicRequest
+	if err := json.Unmarshal(data, &q); err != nil {
+		anthropicError(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	c := q.conversation()
+	number, gate := s.record(Request{Body: data, Model: c.model, Prompts: c.prompts, System: c.system, Main: len(c.tools) > 0}, r)
+	said := c.reply()
+	if !s.wait(r, gate, said.pause) {
+		return
+	}
+	if said.status != 0 && said.status != http.StatusOK {
+		anthropicError(w, said.status, fmt.Sprintf("stub error %d", said.status))
+		return
+	}
+	if q.Stream {
+		anthropicStream(w, number, c.model, said)
+		return
+	}
+	whole := anthropicStart(number, c.model)
+	whole["content"], whole["stop_reason"] = anthropicContent(number, said)
+	writeJSON(w, http.StatusOK, whole)
+}
+
+func (s *Server) countTokens(w http.ResponseWriter, r *http.Request) {
+	data, ok := body(w, r)
+	if !ok {
+		return
+	}
+	s.record(Request{Body: data}, r)
+	writeJSON(w, http.StatusOK, fields{"input_tokens": 10})
+}
