@@ -39,7 +39,7 @@ var errLayered = &fs.PathError{Op: "open", Path: "layered path", Err: fmt.Errorf
 
 // openat resolves name with its links, inside the tree.
 func (t *fileTree) openat(name string, flags uint64) (*os.File, error) {
-	how := &unix.OpenHow{Flags: flags | unix.O_CLOEXEC | unix.O_NOCTTY, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
+	how := &unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
 	var fd int
 	var err error
 	for range 100 { // EAGAIN: something was renamed meanwhile
@@ -96,7 +96,7 @@ func (t *fileTree) check(fd int) error {
 
 // open opens a file for reading. O_NONBLOCK keeps a pipe that the Sprite has put there from holding us.
 func (t *fileTree) open(name string) (*os.File, error) {
-	return t.openat(name, unix.O_RDONLY|unix.O_NONBLOCK)
+	return t.openat(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY)
 }
 
 // parent opens the folder that name is or will be in, and answers the last element.

@@ -78,7 +78,12 @@ func (w *world) pin() (func() error, error) {
 		{target: stagedSkeleton, dir: true, attr: unix.MOUNT_ATTR_RDONLY},
 		{target: stagedBinary, attr: shielded | unix.MOUNT_ATTR_RDONLY},
 	}
-	paths := []string{w.cfg.Dir, w.cfg.Skeleton, "/proc/self/exe"}
+	// By name: the link in /proc leads into the shim's mount namespace, from which nothing can be bound.
+	binary, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		return nil, fmt.Errorf("find own binary: %w", err)
+	}
+	paths := []string{w.cfg.Dir, w.cfg.Skeleton, binary}
 	for i, s := range w.cfg.Shares {
 		w.share[s.Target] = staging + "/share" + strconv.Itoa(i)
 		paths = append(paths, s.Source)
