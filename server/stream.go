@@ -99,13 +99,11 @@ func (s *stream) follow(reader *hub.Reader) error {
 	defer s.idle.Stop()
 	heartbeat := time.NewTicker(heartbeatEvery)
 	defer heartbeat.Stop()
-	ask := false // the status has to be asked for
 	for {
-		ended, err := s.catchUp(reader, ask)
+		ended, err := s.catchUp(reader)
 		if err != nil || ended {
 			return err
 		}
-		ask = false
 		select {
 		case <-reader.Wait():
 		case <-heartbeat.C:
@@ -125,10 +123,11 @@ func (s *stream) follow(reader *hub.Reader) error {
 }
 
 // catchUp writes all rows that there are, and the terminal event after them if
-// the session has come to an end before they were read to the last.
-func (s *stream) catchUp(reader *hub.Reader, ask bool) (ended bool, err error) {
-	var status store.Status
+// the session had come to its end before the last of them was read.
+func (s *stream) catchUp(reader *hub.Reader) (ended bool, err error) {
+	var status store.Status // final, if it is known
 	var code *int
+	ask := false // again, since rows came after a final status
 	for {
 		frames, err := reader.Next(s.ctx)
 		if err != nil {

@@ -5,12 +5,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +32,8 @@ type api struct {
 	token  string
 	dir    string
 	client *gen.ClientWithResponses
-	stop   func()
+	stop   func()                // of a server in this process
+	signal func(os.Signal) error // to one of its own; returns how it ended
 }
 
 // start runs a server of its own for the test.
@@ -261,6 +264,15 @@ func quoted(text string) string {
 		panic(err)
 	}
 	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func jsonEqual(t *testing.T, a, b string) bool {
+	t.Helper()
+	var x, y any
+	if err := errors.Join(json.Unmarshal([]byte(a), &x), json.Unmarshal([]byte(b), &y)); err != nil {
+		t.Fatal(err)
+	}
+	return reflect.DeepEqual(x, y)
 }
 
 // shell creates an agent of runtime shell and returns its id.

@@ -83,7 +83,7 @@ const (
 	aliveTime = 60 * time.Second
 	// pingTime keeps clients alive that hear nothing else.
 	pingTime = 20 * time.Second
-	// eofTime is how long an exit waits for a client without input to say so.
+	// eofTime is how long an exit waits for the end of the client's input.
 	eofTime = 20 * time.Millisecond
 	// partingTime is how long the client has to hang up after the exit.
 	partingTime = 5 * time.Second
@@ -180,12 +180,9 @@ func (s *socket) relay(left <-chan struct{}) error {
 	}
 }
 
-// awaitEOF gives the client of a short command time to end its input. sprites-go always does so at once, even where it has none, and
-// uses its connection from two goroutines without a lock if the exit arrives before that is done.
+// awaitEOF gives the client of a short command time to end its input. sprites-go always does so, even where it has none, and uses its
+// connection from two goroutines without a lock if the exit arrives before that is done.
 func (s *socket) awaitEOF(left <-chan struct{}) {
-	if s.command.Stdin {
-		return // the end may be far
-	}
 	select {
 	case <-s.ended:
 	case <-left:

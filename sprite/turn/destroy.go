@@ -43,7 +43,7 @@ func (s *Supervisor) destroy() {
 func (s *Supervisor) destroyAll() bool {
 	names, err := s.Store.Doomed(s.ctx)
 	if err != nil {
-		s.Log.Error("read doomed sprites", "error", err)
+		s.complain("read doomed sprites", "error", err)
 		return false
 	}
 	var (
@@ -60,7 +60,7 @@ func (s *Supervisor) destroyAll() bool {
 		group.Go(func() {
 			defer func() { <-places }()
 			if err := s.destroyOne(name); err != nil {
-				s.Log.Error("destroy sprite", "sprite", name, "error", err)
+				s.complain("destroy sprite", "sprite", name, "error", err)
 				mu.Lock()
 				defer mu.Unlock()
 				allGone = false
@@ -69,6 +69,13 @@ func (s *Supervisor) destroyAll() bool {
 	}
 	group.Wait()
 	return allGone
+}
+
+// complain logs what has gone wrong, unless it is only that the server stops.
+func (s *Supervisor) complain(what string, details ...any) {
+	if s.ctx.Err() == nil {
+		s.Log.Error(what, details...)
+	}
 }
 
 func (s *Supervisor) destroyOne(name string) error {

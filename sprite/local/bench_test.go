@@ -1,0 +1,77 @@
+package local_test
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/agent-on-demand/aod/sprite/local"
+	"github.com/superfly/sprites-go"
+)
+
+func benchHost(b *testing.B) *machine {
+	b.Helper()
+	opts := local.Options{Dir: b.TempDir(), Token: token, Idle: time.Minute}
+	h, err := local.Open(b.Context(), opts)
+	if err != nil {
+		b.Fatal(err)
+	}
+	m := &machine{Host: h, opts: opts}
+	m.client = sprites.New(token, sprites.WithBaseURL("http://localhost"), sprites.WithDisableControl(),
+		sprites.WithHTTPClient(&http.Client{Transport: &http.Transport{DialContext: h.DialContext, DisableKeepAlives: true}}), sprites.WithNetDialContext(m.dial))
+	b.Cleanup(func() {
+		if err := h.Close(b.Context()); err != nil && b.Context().Err() == nil {
+			b.Error(err)
+		}
+	})
+	return m
+}
+
+func (m *machine) hi(b *testing.B, name string) {
+	b.Helper()
+	cmd := m.client.Sprite(name).Command("echo", "hi")
+	cmd.Stdout, cmd.Stderr = io.Discard, io.Discard
+	if err := cmd.Run(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func (m *machine) must(b *testing.B, err error) {
+	b.Helper()
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+func BenchmarkWarmExec(b *testing.B) {
+	m := benchHost(b)
+	_, err := m.client.CreateSprite(b.Context(), "bench", nil)
+	m.must(b, err)
+	for b.Loop() {
+		m.hi(b, "bench")
+	}
+	m.must(b, m.client.DeleteSprite(b.Context(), "bench"))
+}
+
+func BenchmarkCreateExecDestroy(b *testing.B) {
+	m := benchHost(b)
+	var created, first, destroyed time.Duration
+	n := 0
+	for b.Loop() {
+		name := "bench-" + strconv.Itoa(n)
+		n++
+		t0 := time.Now()
+		_, err := m.client.CreateSprite(b.Context(), name, nil)
+		m.must(b, err)
+		t1 := time.Now()
+		m.hi(b, name)
+		t2 := time.Now()
+		m.must(b, m.client.DeleteSprite(b.Context(), name))
+		created, first, destroyed = created+t1.Sub(t0), first+t2.Sub(t1), destroyed+time.Since(t2)
+	}
+	b.ReportMetric(created.Seconds()*1e3/float64(n), "create-ms")
+	b.ReportMetric(first.Seconds()*1e3/float64(n), "first-exec-ms")
+	b.ReportMetric(destroyed.Seconds()*1e3/float64(n), "destroy-ms")
+}

@@ -1,0 +1,285 @@
+package tests
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// ordinaryUser is a user without rights and without an entry in passwd.
+const ordinaryUser = 54321
+
+// aod runs the command and returns what it printed.
+func aod(t *testing.T, env []string, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	cmd := exec.Command(binary, args...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}, env...)
+	var out, words bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &words
+	err = cmd.Run()
+	return out.String(), words.String(), err
+}
+
+// spawn starts the server as a process of its own, as the user uid, over a new
+// data directory.
+func spawn(t *testing.T, uid int, env ...string) *api {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "aod-data-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chown(dir, uid, uid); err != nil {
+		t.Fatal(err)
+	}
+	return spawnIn(t, dir, uid, env...)
+}
+
+var greeting = regexp.MustCompile(`is ready at (\S+) `)
+
+func spawnIn(t *testing.T, dir string, uid int, env ...string) *api {
+	t.Helper()
+	cmd := exec.Command(binary, "serve", "--addr", "127.0.0.1:0", "--data-dir", dir)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "AOD_BOOTSTRAP_TOKEN=aod_token_of_the_tests_000"}, env...)
+	cmd.Dir = "/"
+	if uid != os.Getuid() {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}}
+	}
+	var log bytes.Buffer
+	cmd.Stderr = &log
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	a := &api{t: t, dir: dir}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	found := greeting.FindStringSubmatch(line)
+	if err != nil || found == nil {
+		t.Fatalf("no greeting: %v %q\n%s", err, line, log.String())
+	}
+	go io.Copy(io.Discard, out)
+	a.url = found[1]
+	a = a.as("aod_token_of_the_tests_000")
+	a.signal = func(s os.Signal) error {
+		if err := cmd.Process.Signal(s); err != nil {
+			return err
+		}
+		return cmd.Wait()
+	}
+	t.Cleanup(func() {
+		if cmd.ProcessState == nil {
+			a.endSessions()
+			if err := a.signal(syscall.SIGTERM); err != nil {
+				t.Errorf("server: %v\n%s", err, log.String())
+			}
+		}
+		if t.Failed() {
+			t.Log(log.String())
+		}
+	})
+	return a
+}
+
+func TestFirstStartPrintsOneTokenOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	token := regexp.MustCompile(`aod_[A-Za-z0-9_-]{43}`)
+	var printed []string
+	for range 2 {
+		cmd := exec.Command(binary, "serve", "--addr", "127.0.0.1:0", "--data-dir", dir)
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewReader(out)
+		line, err := lines.ReadString('\n')
+		if err != nil || !greeting.MatchString(line) {
+			t.Fatalf("%q %v", line, err)
+		}
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		rest, err := io.ReadAll(lines)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("an interrupted server ends with %v", err)
+		}
+		printed = append(printed, string(rest))
+	}
+	if strings.Count(printed[0], "curl ") != 3 || !token.MatchString(printed[0]) {
+		t.Errorf("the first start prints %q", printed[0])
+	}
+	if token.MatchString(printed[1]) {
+		t.Errorf("the second start prints a token: %q", printed[1])
+	}
+}
+
+func TestTokenCommands(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	made, words, err := aod(t, nil, "token", "create", "--user", "ann", "--name", "laptop", "--data-dir", a.dir)
+	if err != nil || words != "" || !regexp.MustCompile(`\Aaod_[A-Za-z0-9_-]{43}\n\z`).MatchString(made) {
+		t.Fatalf("%q %q %v", made, words, err)
+	}
+	ann := a.as(strings.TrimSpace(made))
+	ann.get("/agents").want(200)
+	listed, _, err := aod(t, []string{"AOD_DATA_DIR=" + a.dir}, "token", "list")
+	if err != nil || !strings.Contains(listed, made[:12]) || strings.Contains(listed, strings.TrimSpace(made)) || !strings.Contains(listed, "ann") {
+		t.Errorf("%q %v", listed, err)
+	}
+	if _, words, err := aod(t, nil, "token", "revoke", made[:12], "--data-dir", a.dir); err != nil {
+		t.Fatal(words, err)
+	}
+	ann.get("/agents").detail(401, "API key is inactive")
+	if _, words, err := aod(t, nil, "token", "revoke", "nothing", "--data-dir", a.dir); err == nil || !strings.Contains(words, "there is no token nothing") {
+		t.Errorf("%q %v", words, err)
+	}
+}
+
+func TestBadSettingsStopTheStart(t *testing.T) {
+	t.Parallel()
+	for setting, want := range map[string]string{
+		"AOD_ADRR=x":                       "AOD_ADRR: there is no such setting",
+		"AOD_MAX_CONCURRENT_SESSIONS=0":    "AOD_MAX_CONCURRENT_SESSIONS: it is not a whole number of at least 1: 0",
+		"AOD_ENCRYPTION_KEY=short":         "encryption key 1 is not 32 bytes of base64",
+		"AOD_ENCRYPTION_KEY_FILE=/nowhere": "AOD_ENCRYPTION_KEY_FILE: open /nowhere",
+		"AOD_LOG_LEVEL=loud":               "AOD_LOG_LEVEL: it is not one of debug, info, warn, error: loud",
+		"AOD_PUBLIC_URL=example.com":       "AOD_PUBLIC_URL: it is not of the form https://host: example.com",
+		"AOD_SPRITE_ISOLATION=none":        "AOD_SPRITE_ISOLATION: this version knows only: namespaces",
+		"AOD_ADDR=nonsense":                "AOD_ADDR: address nonsense: missing port in address",
+	} {
+		_, words, err := aod(t, []string{setting}, "serve", "--data-dir", t.TempDir())
+		if err == nil || !strings.HasPrefix(words, "aod: "+want) || strings.Count(words, "\n") != 1 {
+			t.Errorf("%s: %q, %v", setting, words, err)
+		}
+	}
+}
+
+func TestDataDirectoryHasOneServer(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	_, words, err := aod(t, nil, "serve", "--addr", "127.0.0.1:0", "--data-dir", a.dir)
+	if err == nil || !strings.Contains(words, "another server is using") {
+		t.Errorf("%q %v", words, err)
+	}
+}
+
+func TestDocumentIsTheSameEverywhere(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	printed, _, err := aod(t, nil, "openapi")
+	if err != nil {
+		t.Fatal(err)
+	}
+	written, err := os.ReadFile("../api/openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := a.as("")
+	if served := nobody.get("/openapi.yaml").want(200); served.body != printed || served.body != string(written) {
+		t.Error("the documents differ")
+	}
+	asJSON, _, err := aod(t, nil, "openapi", "--json")
+	if served := nobody.get("/openapi.json").want(200); err != nil || strings.TrimSpace(served.body) == "" || !jsonEqual(t, served.body, asJSON) {
+		t.Error("the JSON documents differ", err)
+	}
+	if version, _, err := aod(t, nil, "version"); err != nil || !strings.HasPrefix(version, "aod ") {
+		t.Errorf("%q %v", version, err)
+	}
+}
+
+// Whatever the server had stored is there after a restart, a hard one too, and a
+// replay has the same bytes.
+func TestRestartKeepsEverything(t *testing.T) {
+	t.Parallel()
+	for _, how := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+		t.Run(how.String(), func(t *testing.T) {
+			t.Parallel()
+			dir, err := os.MkdirTemp("", "aod-data-")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { os.RemoveAll(dir) })
+			a := spawnIn(t, dir, os.Getuid())
+			session, _ := a.run("for i in $(seq 100); do echo line $i; done; echo kept > note")
+			a.post("/environments", `{"name":"e","env_vars":{"A":"1"}}`).want(201)
+			paths := []string{"/agents", "/environments", "/sessions", "/sessions/" + session + "/turns", "/sessions/" + session + "/stream"}
+			var before []string
+			for _, path := range paths {
+				before = append(before, a.get(path).want(200).body)
+			}
+			if err := a.signal(how); (err == nil) != (how == syscall.SIGTERM) {
+				t.Fatal(err)
+			}
+			b := spawnIn(t, dir, os.Getuid())
+			for i, path := range paths {
+				if got := b.get(path).want(200).body; got != before[i] {
+					t.Errorf("%s was\n%s\nand is\n%s", path, before[i], got)
+				}
+			}
+			b.post("/sessions/"+session+"/prompt", `{"prompt":"cat note"}`).want(202)
+			if got := output(b.stream(session).rest(), "stdout", 2); got != "kept\n" {
+				t.Errorf("the Sprite has lost its files: %q", got)
+			}
+		})
+	}
+}
+
+// A turn that was running when the server was killed fails with a line that says
+// so, and its Sprite goes.
+func TestTurnCutByTheServersEndFails(t *testing.T) {
+	t.Parallel()
+	dir, err := os.MkdirTemp("", "aod-data-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	a := spawnIn(t, dir, os.Getuid())
+	session := a.session("echo up; sleep 1000")
+	a.stream(session).until(func(ev event) bool { return strings.Contains(ev.Data, "up") })
+	if err := a.signal(syscall.SIGKILL); err == nil {
+		t.Fatal("killed without an error")
+	}
+	b := spawnIn(t, dir, os.Getuid())
+	all := b.stream(session).rest()
+	if got := output(all, "stderr", 1); got != "turn failed: the server was restarted while the turn was running\n" {
+		t.Errorf("stderr %q", got)
+	}
+	if end := all[len(all)-1]; end.Type != "error" {
+		t.Errorf("ended with %+v", end)
+	}
+	b.waitForNoSprite()
+}
+
+// What is in the data directory is for its owner.
+func TestDataDirectoryIsPrivate(t *testing.T) {
+	t.Parallel()
+	a := spawnIn(t, filepath.Join(t.TempDir(), "made", "by", "aod"), os.Getuid())
+	a.run("true")
+	for _, name := range []string{"", "aod.db", "key", "sprites", "lock"} {
+		info, err := os.Stat(filepath.Join(a.dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := map[bool]os.FileMode{true: 0o700, false: 0o600}[info.IsDir()]; info.Mode().Perm() != want {
+			t.Errorf("%s has mode %v", fmt.Sprintf("%q", name), info.Mode())
+		}
+	}
+}
