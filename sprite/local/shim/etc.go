@@ -35,14 +35,17 @@ func (w *world) etc() error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("read the host's resolv.conf: %w", err)
 	}
-	if err := w.tree.mkdir("etc/apt/apt.conf.d"); err != nil {
-		return err
+	for _, dir := range []string{"etc/apt/apt.conf.d", "etc/profile.d"} {
+		if err := w.tree.mkdir(dir); err != nil {
+			return err
+		}
 	}
 	for name, content := range map[string]string{
 		"hosts":                   "127.0.0.1 localhost " + w.cfg.Name + "\n::1 localhost\n",
 		"hostname":                w.cfg.Name + "\n",
 		"resolv.conf":             string(resolv),
 		"apt/apt.conf.d/00sprite": "APT::Sandbox::User \"root\";\n",
+		"profile.d/sprite.sh":     "PATH=\"$HOME/.local/bin:/opt/aod/bin:$PATH\" # login shells have begun a PATH of their own\n",
 	} {
 		if err := w.tree.put("etc/"+name, []byte(content), 0o644); err != nil {
 			return err
