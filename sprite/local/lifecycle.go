@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// startTime bounds the start of a shim, the building of an ordinary user's skeleton included.
+	// startTime bounds the start of a shim, the building of the skeleton included.
 	startTime = 2 * time.Minute
 	// stopTime bounds the end of all processes of a Sprite.
 	stopTime = 30 * time.Second
@@ -165,12 +165,12 @@ func (h *Host) serve(ctx context.Context, r record, ask func() error) error {
 func (h *Host) start(ctx context.Context, r record) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTime, errors.New("the shim takes too long"))
 	defer cancel()
-	cfg := shim.Config{Name: r.Name, Dir: h.dir(r.Name), Base: r.Base, Shares: h.opts.Shares, Net: shim.NetHost, Idle: h.opts.Idle}
-	if r.Base == 0 {
-		cfg.Skeleton = filepath.Join(h.opts.Dir, skeletonDir)
-		if err := shim.BuildSkeleton(cfg.Skeleton); err != nil {
-			return err
-		}
+	cfg := shim.Config{
+		Name: r.Name, Dir: h.dir(r.Name), Base: r.Base, Skeleton: filepath.Join(h.opts.Dir, skeletonDir),
+		Shares: h.opts.Shares, Net: shim.NetHost, Idle: h.opts.Idle,
+	}
+	if err := shim.BuildSkeleton(cfg.Skeleton); err != nil {
+		return err
 	}
 	return h.starter.Start(ctx, cfg)
 }

@@ -32,18 +32,23 @@ var packageManagers = []struct {
 	{"pip", "pip install", false},
 }
 
-// setUp runs the provisioning script: packages, repositories, the environment's
-// own script.
+// setUp runs the provisioning script, if there is anything for it to do.
 func (w *worker) setUp(ctx context.Context) error {
-	err := w.write(ctx, []runtimes.File{{Path: setupPath, Data: []byte(w.setupScript()), Mode: 0o600}})
-	if err != nil {
+	lines := w.setupLines()
+	if len(lines) == 0 {
+		return nil
+	}
+	script := "set -e\nexport DEBIAN_FRONTEND=noninteractive GIT_TERMINAL_PROMPT=0\n" + strings.Join(lines, "\n") + "\n"
+	if err := w.write(ctx, []runtimes.File{{Path: setupPath, Data: []byte(script), Mode: 0o600}}); err != nil {
 		return err
 	}
 	return w.exec(ctx, []string{"bash", "-l", setupPath})
 }
 
-func (w *worker) setupScript() string {
-	lines := []string{"set -e", "export DEBIAN_FRONTEND=noninteractive GIT_TERMINAL_PROMPT=0"}
+// setupLines install the packages, bring in the repositories, and are the
+// environment's own script.
+func (w *worker) setupLines() []string {
+	var lines []string
 	for _, manager := range packageManagers {
 		packages := w.brief.Environment.Packages[manager.name]
 		switch {
@@ -60,7 +65,7 @@ func (w *worker) setupScript() string {
 	if own := strings.TrimSpace(w.brief.Environment.SetupScript); own != "" {
 		lines = append(lines, own)
 	}
-	return strings.Join(lines, "\n") + "\n"
+	return lines
 }
 
 // clones are the lines that bring the repositories in. The tokens are in a file

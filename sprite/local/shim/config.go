@@ -15,7 +15,7 @@ type Config struct {
 	Dir string `json:"dir"`
 	// Base is the first of the Sprite's 65536 host ids; 0 means that the host runs as an ordinary user, who becomes the Sprite's root.
 	Base int `json:"base,omitempty"`
-	// Skeleton is the shared layer of writable directories that an ordinary user needs, made by BuildSkeleton.
+	// Skeleton is the folder that BuildSkeleton has made, shared by all Sprites.
 	Skeleton string `json:"skeleton,omitempty"`
 	// Shares are host folders that the Sprite can read.
 	Shares []Share `json:"shares,omitempty"`
@@ -37,8 +37,19 @@ type Net string
 // NetHost shares the network of the host.
 const NetHost Net = "host"
 
-// layered are the host trees that a Sprite sees as its own and changes in layers of its own.
-var layered = []string{"/usr", "/var/lib/dpkg", "/var/lib/apt"}
+// etcTree is layered over the skeleton's copy: not all of the host's is for a Sprite to see.
+const etcTree = "/etc"
+
+// layered are the trees that a Sprite sees as its own and changes in layers of its own.
+var layered = []string{"/usr", "/var/lib/dpkg", "/var/lib/apt", etcTree}
+
+// source is the host folder under the layer of a tree.
+func (c Config) source(tree string) string {
+	if tree == etcTree {
+		return c.Skeleton + etcTree
+	}
+	return tree
+}
 
 // Layered lists the folders of a Sprite that are not in its root folder: layers over the host's, mounts, and shares.
 func Layered(shares []Share) []string {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,15 +22,61 @@ var etcSeed = []string{
 	"timezone", "tmpfiles.d", "update-motd.d", "xdg",
 }
 
-// etc seeds a Sprite that has no /etc yet, and writes at every start what depends on the host of today.
-func (w *world) etc() error {
-	if !w.tree.exists("etc/passwd") {
-		for _, f := range etcSeed {
-			if err := w.seed("etc/" + f); err != nil {
+// seedEtc copies the seed into a skeleton.
+func seedEtc(skeleton string) error {
+	for _, name := range etcSeed {
+		if err := copyOut(filepath.Join(etcTree, name), skeleton); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyOut copies an entry of the host, if it has it, to the same place in a skeleton.
+func copyOut(path, skeleton string) error {
+	fi, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	to := skeleton + path
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	switch mode := fi.Mode(); {
+	case mode&fs.ModeSymlink != 0:
+		target, err := os.Readlink(path)
+		if err != nil {
+			return err
+		}
+		return os.Symlink(target, to)
+	case mode.IsDir():
+		entries, err := os.ReadDir(path)
+		if err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+		if err := os.MkdirAll(to, 0o755); err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if err := copyOut(filepath.Join(path, e.Name()), skeleton); err != nil {
 				return err
 			}
 		}
+	case mode.IsRegular() && mode.Perm()&unix.S_IROTH != 0:
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(to, b, mode.Perm()&^unix.S_IWOTH)
 	}
+	return nil
+}
+
+// etc writes at every start what depends on the host of today.
+func (w *world) etc() error {
 	resolv, err := os.ReadFile("/etc/resolv.conf")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("read the host's resolv.conf: %w", err)
@@ -52,61 +98,4 @@ func (w *world) etc() error {
 		}
 	}
 	return nil
-}
-
-// seed copies one entry of the host, if it has it.
-func (w *world) seed(rel string) error {
-	fi, err := os.Lstat("/" + rel)
-	if err != nil || w.tree.exists(rel) {
-		return nil
-	}
-	if err := w.tree.mkdir(path.Dir(rel)); err != nil {
-		return err
-	}
-	return w.copyIn(rel, fi.Mode())
-}
-
-func (w *world) copyIn(rel string, mode fs.FileMode) error {
-	switch {
-	case mode&fs.ModeSymlink != 0:
-		target, err := os.Readlink("/" + rel)
-		if err != nil {
-			return fmt.Errorf("seed /%s: %w", rel, err)
-		}
-		return w.tree.Symlink(target, rel)
-	case mode.IsDir():
-		entries, err := os.ReadDir("/" + rel)
-		if errors.Is(err, fs.ErrPermission) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("seed /%s: %w", rel, err)
-		}
-		if err := w.tree.mkdir(rel); err != nil {
-			return err
-		}
-		for _, e := range entries {
-			if err := w.copyIn(rel+"/"+e.Name(), e.Type()|worldReadable("/"+rel+"/"+e.Name())); err != nil {
-				return err
-			}
-		}
-		return nil
-	case mode.IsRegular() && mode.Perm()&0o004 != 0:
-		b, err := os.ReadFile("/" + rel)
-		if err != nil {
-			return fmt.Errorf("seed /%s: %w", rel, err)
-		}
-		return w.tree.WriteFile(rel, b, mode.Perm()&^unix.S_IWOTH)
-	default:
-		return nil
-	}
-}
-
-// worldReadable answers a file's permissions, none when it cannot be looked at.
-func worldReadable(path string) fs.FileMode {
-	fi, err := os.Lstat(path)
-	if err != nil {
-		return 0
-	}
-	return fi.Mode().Perm()
 }

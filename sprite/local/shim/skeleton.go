@@ -11,8 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BuildSkeleton makes the layer that lets an ordinary user's Sprites write below folders of root: the same tree of empty folders, owned by
-// the user, with copies of the package databases. It is built once, whoever comes first, and appears complete or not at all.
+// BuildSkeleton makes what all Sprites of a host share: a copy of what they may see of /etc and, where the host runs as an ordinary user,
+// the layer that lets them write below folders of root: the same tree of empty folders, owned by the user, with copies of the package
+// databases. It is built once, whoever comes first, and appears complete or not at all.
 func BuildSkeleton(dir string) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
@@ -32,7 +33,13 @@ func BuildSkeleton(dir string) error {
 	if err := os.RemoveAll(draft); err != nil {
 		return fmt.Errorf("clear skeleton: %w", err)
 	}
+	if err := seedEtc(draft); err != nil {
+		return fmt.Errorf("make skeleton: %w", err)
+	}
 	for _, l := range lowers() {
+		if l == etcTree || os.Geteuid() == 0 {
+			continue
+		}
 		if err := os.MkdirAll(draft+filepath.Dir(l), 0o755); err != nil {
 			return fmt.Errorf("make skeleton: %w", err)
 		}

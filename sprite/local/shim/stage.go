@@ -97,7 +97,9 @@ func (w *world) pin() (func() error, error) {
 		binds[i].fd = fd
 	}
 	for _, l := range w.lowers {
-		w.lower[l] = stagedSkeleton + l + ":" + l
+		if w.lower[l] = stagedSkeleton + l; l != etcTree {
+			w.lower[l] += ":" + l
+		}
 	}
 	return func() error {
 		for _, b := range binds {
