@@ -11,6 +11,7 @@ import (
 )
 
 var (
+	errNoPath       = store.NotFound("Not found")
 	errNoCredential = store.Unauthorized("Missing or invalid Authorization header")
 	errNoMethod     = echo.NewHTTPError(http.StatusMethodNotAllowed, "Method not allowed")
 )

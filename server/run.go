@@ -108,12 +108,11 @@ func Run(ctx context.Context, c Config) (err error) {
 
 // serve answers requests until ctx ends.
 func (s *Server) serve(ctx context.Context, listener net.Listener, ready func()) error {
-	// No write timeout: a stream goes on for as long as its session. It sets a
-	// deadline for each write instead.
+	// No timeouts for whole requests: a stream goes on for as long as its session.
+	// It sets a deadline for each write, and the validator one for the body.
 	h := &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       60 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),

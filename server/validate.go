@@ -4,25 +4,16 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"math"
-	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
-
-	"github.com/agent-on-demand/aod/store"
 )
-
-// maxBody is the largest body that is read.
-const maxBody = 8 << 20
 
 // validator refuses requests that do not fit the document. The generated code
 // decodes what the validator has checked, not what was sent.
@@ -147,7 +138,11 @@ func (v *validator) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 		if op.body == nil {
 			return next(c)
 		}
-		checked, err := v.check(op, c.Request().Body)
+		text, err := read(c)
+		if err != nil {
+			return err
+		}
+		checked, err := v.check(op, text)
 		if err != nil {
 			return err
 		}
@@ -159,8 +154,8 @@ func (v *validator) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // check returns the body as the validator has understood it, or why it is refused.
-func (v *validator) check(op *operation, body io.Reader) ([]byte, error) {
-	value, err := decode(body)
+func (v *validator) check(op *operation, text []byte) ([]byte, error) {
+	value, err := decode(text)
 	if err != nil {
 		return nil, err
 	}
@@ -194,47 +189,6 @@ func (v *validator) check(op *operation, body io.Reader) ([]byte, error) {
 		found[i] = redact(found[i])
 	}
 	return nil, &invalid{found}
-}
-
-func decode(body io.Reader) (value any, err error) {
-	text, err := io.ReadAll(http.MaxBytesReader(nil, io.NopCloser(body), maxBody))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return nil, errTooLarge
-	}
-	if err != nil || !utf8.Valid(text) {
-		return nil, errNoJSON
-	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	if d.Decode(&value) != nil {
-		return nil, errNoJSON
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, errNoJSON
-	}
-	return value, nil
-}
-
-// integer returns the integer that clients may also write as "30", 30.0 or true;
-// anything else as it is.
-func integer(value any) any {
-	switch v := value.(type) {
-	case bool:
-		if v {
-			return json.Number("1")
-		}
-		return json.Number("0")
-	case string:
-		if n, err := strconv.ParseInt(strings.TrimSpace(v), 10, 64); err == nil {
-			return json.Number(strconv.FormatInt(n, 10))
-		}
-	case json.Number:
-		const exact = 1 << 53
-		if f, err := v.Float64(); err == nil && f == math.Trunc(f) && math.Abs(f) < exact {
-			return json.Number(strconv.FormatInt(int64(f), 10))
-		}
-	}
-	return value
 }
 
 // sound returns a function that tells whether nothing has been found wrong so far
@@ -309,9 +263,3 @@ func (v *validator) rank(s *openapi3.Schema, at any, loc []any) []int {
 	}
 	return ranks
 }
-
-var (
-	errNoPath   = store.NotFound("Not found")
-	errNoJSON   = store.BadRequest("Invalid JSON")
-	errTooLarge = echo.NewHTTPError(http.StatusRequestEntityTooLarge, fmt.Sprintf("Request body is larger than %d MiB", maxBody>>20))
-)

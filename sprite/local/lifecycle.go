@@ -117,12 +117,21 @@ func (h *Host) freeBase() (int, error) {
 
 // lock serializes the founding of Sprites over all processes that share the folder.
 func (h *Host) lock() (unlock func(), err error) {
-	f, err := os.OpenFile(filepath.Join(h.opts.Dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	unlock, err = lockFile(filepath.Join(h.opts.Dir, ".lock"))
 	if err != nil {
 		return nil, fmt.Errorf("lock sprites folder: %w", err)
 	}
+	return unlock, nil
+}
+
+// lockFile waits until nobody else has the lock at path, in this process or another.
+func lockFile(path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
-		return nil, errors.Join(fmt.Errorf("lock sprites folder: %w", err), f.Close())
+		return nil, errors.Join(err, f.Close())
 	}
 	return func() { _ = f.Close() }, nil
 }

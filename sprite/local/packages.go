@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 )
 
 // Packages is a folder of programs from npm that is shared, read-only, with every
@@ -18,10 +17,7 @@ import (
 //
 //	bin/claude                  a link into the version in use
 //	claude/2.1.197/             what npm has installed
-type Packages struct {
-	dir string
-	mu  sync.Mutex // one npm at a time
-}
+type Packages struct{ dir string }
 
 // OpenPackages makes the folder if there is none.
 func OpenPackages(dir string) (*Packages, error) {
@@ -42,8 +38,11 @@ func (p *Packages) Install(ctx context.Context, name, version, executable, binar
 	if executable == "" {
 		return fmt.Errorf("%s has no program for this machine's processor", name)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	unlock, err := lockFile(filepath.Join(p.dir, ".lock")) // servers may share the folder
+	if err != nil {
+		return fmt.Errorf("lock the runtimes' folder: %w", err)
+	}
+	defer unlock()
 	target := filepath.Join(p.dir, binary, version)
 	if _, err := os.Stat(filepath.Join(target, executable)); errors.Is(err, fs.ErrNotExist) {
 		if err := p.fetch(ctx, name+"@"+version, target, executable); err != nil {

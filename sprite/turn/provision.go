@@ -65,7 +65,7 @@ func (w *worker) stage(s step) error {
 		return nil
 	}
 	began := time.Now()
-	if err := w.log1(store.Row{Stage: s.stage, State: store.StageStarted}); err != nil {
+	if err := w.add(store.Row{Stage: s.stage, State: store.StageStarted}); err != nil {
 		return err
 	}
 	err := s.do(w.ctx)
@@ -73,17 +73,17 @@ func (w *worker) stage(s step) error {
 		return context.Cause(w.ctx)
 	}
 	if err == nil {
-		return w.log1(store.Row{Stage: s.stage, State: store.StageDone, Took: time.Since(began)})
+		return w.add(store.Row{Stage: s.stage, State: store.StageDone, Took: time.Since(began)})
 	}
 	text := s.blame + err.Error()
-	if err := w.log1(store.Row{Stage: s.stage, State: store.StageFailed, Took: time.Since(began), Data: text}); err != nil {
+	if err := w.add(store.Row{Stage: s.stage, State: store.StageFailed, Took: time.Since(began), Data: text}); err != nil {
 		return err
 	}
 	return &failure{text}
 }
 
-// log1 adds one row to the session's log.
-func (w *worker) log1(row store.Row) error {
+// add puts one row into the session's log.
+func (w *worker) add(row store.Row) error {
 	span, err := w.Store.AppendRows(w.ctx, w.session, w.number, store.Progress{}, row)
 	if err != nil {
 		return err

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-"time"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -30,7 +29,6 @@ func runInit() error {
 	if err != nil {
 		return fmt.Errorf("wait for order: %w", err)
 	}
-	fmt.Fprintln(os.Stderr, "order", time.Now().UnixMicro()%10000000)
 	if o.Config == nil {
 		return errors.New("no config")
 	}
@@ -41,7 +39,6 @@ func runInit() error {
 	if err != nil {
 		return errors.Join(err, l.send(answer{Failure: failure("build the sprite", err)}))
 	}
-	fmt.Fprintln(os.Stderr, "confined", time.Now().UnixMicro()%10000000)
 	// The link stays open over the exec; nothing else does.
 	if _, err := unix.FcntlInt(linkFD, unix.F_SETFD, 0); err != nil {
 		return fmt.Errorf("keep link: %w", err)
@@ -88,11 +85,9 @@ func buildWorld(cfg Config, fds []int) error {
 		func() error { return unix.Sethostname([]byte(cfg.Name)) },
 		w.enter,
 	} {
-		t0 := time.Now()
 		if err := step(); err != nil {
 			return err
 		}
-		fmt.Fprintln(os.Stderr, "step", time.Since(t0), time.Now().UnixMicro()%10000000)
 	}
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"strconv"
 	"sync"
-"time"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -75,7 +74,6 @@ func (m *machine) pid() int { return m.cmd.Process.Pid }
 
 // build hands over the config and the host folders, and waits until the Sprite's world stands.
 func (m *machine) build(cfg Config) error {
-	fmt.Fprintln(os.Stderr, "build", time.Now().UnixMicro()%10000000)
 	var fds []int
 	if cfg.Base != 0 {
 		var err error
@@ -84,9 +82,6 @@ func (m *machine) build(cfg Config) error {
 		}
 		defer closeAll(fds)
 	}
-	t0 := time.Now()
-	fmt.Fprintln(os.Stderr, "trees", t0.UnixMicro()%10000000)
-	defer func() { fmt.Fprintln(os.Stderr, "built", time.Now().UnixMicro()%10000000) }()
 	if err := m.link.send(order{Op: "build", Config: &cfg}, fds...); err != nil {
 		return err
 	}

@@ -9,6 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// outputGrace is how long the end of a command waits for output that others still may write into its pipes.
+const outputGrace = 250 * time.Millisecond
+
 // pump carries one output of a session to its client, piece by piece, no faster than the client takes it.
 type pump struct {
 	session *session

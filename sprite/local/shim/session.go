@@ -1,7 +1,6 @@
 package shim
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -9,13 +8,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-)
-
-const (
-	// outputGrace is how long the end of a command waits for output that others still may write into its pipes.
-	outputGrace = 250 * time.Millisecond
-	// killGrace is how long the processes of a session may take to die before the whole Sprite is ended instead.
-	killGrace = 5 * time.Second
 )
 
 // session is a command of the Sprite and everything that it has started.
@@ -206,52 +198,6 @@ func (s *session) exited() bool {
 	}
 }
 
-// kill signals the session; with a timeout it insists.
-func (s *session) kill(sig unix.Signal, timeout time.Duration) (Killed, error) {
-	if err := s.signal(sig); err != nil {
-		return Killed{}, err
-	}
-	k := Killed{Pid: s.pid}
-	if timeout > 0 {
-		select {
-		case <-s.ended:
-		case <-time.After(timeout):
-			k.Forced = true
-			if err := s.signal(unix.SIGKILL); err != nil {
-				return Killed{}, err
-			}
-		}
-	}
-	if k.Forced || sig == unix.SIGKILL {
-		<-s.gone
-		<-s.ended
-	}
-	if s.exited() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		k.Exited, k.Code = true, s.code
-	}
-	return k, nil
-}
-
-// signal passes a signal to the command's process group, KILL to everything that it has started.
-func (s *session) signal(sig unix.Signal) error {
-	err := s.link.send(wish{Signal: int(sig)})
-	select {
-	case <-s.gone:
-		return nil
-	default:
-	}
-	if sig == unix.SIGKILL {
-		t := time.AfterFunc(killGrace, s.machine.kill)
-		go func() {
-			<-s.gone
-			t.Stop()
-		}()
-	}
-	return err
-}
-
 func (s *session) describe() Session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -268,20 +214,4 @@ func (s *session) closeFiles() {
 	for _, p := range s.outputs {
 		_ = p.f.Close()
 	}
-}
-
-// commandFile writes a command of any size where its supervisor can read it.
-func commandFile(c Command) (*os.File, error) {
-	fd, err := unix.MemfdCreate("command", unix.MFD_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("make command file: %w", err)
-	}
-	f := os.NewFile(uintptr(fd), "command")
-	if err := json.NewEncoder(f).Encode(c); err != nil {
-		return nil, errors.Join(fmt.Errorf("write command file: %w", err), f.Close())
-	}
-	if _, err := f.Seek(0, 0); err != nil {
-		return nil, errors.Join(fmt.Errorf("write command file: %w", err), f.Close())
-	}
-	return f, nil
 }

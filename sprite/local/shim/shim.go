@@ -75,10 +75,7 @@ func (s *shim) open() error {
 	if err := st.write(s.cfg.Dir); err != nil {
 		return err
 	}
-	t0 := time.Now()
-	defer func() { fmt.Fprintln(os.Stderr, "total", time.Since(t0)) }()
 	s.machine, err = startMachine(s.cfg)
-	fmt.Fprintln(os.Stderr, "started", time.Since(t0))
 	if err != nil {
 		return err
 	}
