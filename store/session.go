@@ -96,7 +96,7 @@ func (s *Store) CreateSession(ctx context.Context, user string, spec SessionSpec
 		}
 		session = &Session{
 			ID: s.newID(), UserID: user, AgentID: &agent.ID, AgentVersion: agent.Version,
-			Runtime: agent.Runtime, Model: agent.Model, Status: StatusPending, Resources: spec.Resources,
+			Runtime: agent.Runtime, Model: agent.Model, Status: StatusPending, Resources: append([]Resource{}, spec.Resources...),
 			RuntimeSessionID: s.newID(), TurnCount: 1, CreatedAt: now, UpdatedAt: now,
 		}
 		if env != nil {

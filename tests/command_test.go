@@ -32,15 +32,22 @@ func aod(t *testing.T, env []string, args ...string) (stdout, stderr string, err
 // data directory.
 func spawn(t *testing.T, uid int, env ...string) *api {
 	t.Helper()
+	dir := dataDir(t)
+	if err := os.Chown(dir, uid, uid); err != nil {
+		t.Fatal(err)
+	}
+	return spawnIn(t, dir, uid, env...)
+}
+
+// dataDir makes a folder that any user can reach, unlike those of t.TempDir.
+func dataDir(t *testing.T) string {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "aod-data-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chown(dir, uid, uid); err != nil {
-		t.Fatal(err)
-	}
-	return spawnIn(t, dir, uid, env...)
+	return dir
 }
 
 var greeting = regexp.MustCompile(`is ready at (\S+) `)
@@ -212,11 +219,7 @@ func TestRestartKeepsEverything(t *testing.T) {
 	for _, how := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		t.Run(how.String(), func(t *testing.T) {
 			t.Parallel()
-			dir, err := os.MkdirTemp("", "aod-data-")
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { os.RemoveAll(dir) })
+			dir := dataDir(t)
 			a := spawnIn(t, dir, os.Getuid())
 			session, _ := a.run("for i in $(seq 100); do echo line $i; done; echo kept > note")
 			a.post("/environments", `{"name":"e","env_vars":{"A":"1"}}`).want(201)
@@ -246,11 +249,7 @@ func TestRestartKeepsEverything(t *testing.T) {
 // so, and its Sprite goes.
 func TestTurnCutByTheServersEndFails(t *testing.T) {
 	t.Parallel()
-	dir, err := os.MkdirTemp("", "aod-data-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	dir := dataDir(t)
 	a := spawnIn(t, dir, os.Getuid())
 	session := a.session("echo up; sleep 1000")
 	a.stream(session).until(func(ev event) bool { return strings.Contains(ev.Data, "up") })
@@ -266,6 +265,27 @@ func TestTurnCutByTheServersEndFails(t *testing.T) {
 		t.Errorf("ended with %+v", end)
 	}
 	b.waitForNoSprite()
+}
+
+// Provisioning that was cut begins anew, on a new Sprite.
+func TestProvisioningCutByTheServersEndBeginsAnew(t *testing.T) {
+	t.Parallel()
+	dir := dataDir(t)
+	a := spawnIn(t, dir, os.Getuid())
+	env := a.post("/environments", `{"name":"e","setup_script":"echo once >> made; sleep 1"}`).want(201).text("id")
+	session := a.post("/sessions", `{"agent_id":"`+a.shell()+`","environment_id":"`+env+`","prompt":"cat made"}`).want(202).text("id")
+	a.stream(session).until(func(ev event) bool { return ev.Stage == "provision_setup" })
+	if err := a.signal(syscall.SIGKILL); err == nil {
+		t.Fatal("killed without an error")
+	}
+	b := spawnIn(t, dir, os.Getuid())
+	all := b.stream(session).rest()
+	if got := output(all, "stdout", 1); got != "once\n" {
+		t.Errorf("stdout %q", got)
+	}
+	if end := all[len(all)-1]; end.Type != "exit" || *end.Code != 0 {
+		t.Errorf("ended with %+v", end)
+	}
 }
 
 // What is in the data directory is for its owner.

@@ -142,11 +142,9 @@ type reply struct {
 	body   string
 }
 
-// call makes a request. The body is sent as it is.
-func (a *api) call(method, path, body string, header ...string) reply {
+// send makes a request and returns the beginning of its answer.
+func (a *api) send(ctx context.Context, method, path, body string, header []string) *http.Response {
 	a.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, a.url+path, strings.NewReader(body))
 	if err != nil {
 		a.t.Fatal(err)
@@ -161,6 +159,15 @@ func (a *api) call(method, path, body string, header ...string) reply {
 	if err != nil {
 		a.t.Fatal(err)
 	}
+	return answer
+}
+
+// call makes a request. The body is sent as it is.
+func (a *api) call(method, path, body string, header ...string) reply {
+	a.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	answer := a.send(ctx, method, path, body, header)
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
 	if err != nil {
@@ -314,18 +321,7 @@ type events struct {
 func (a *api) stream(session string, header ...string) *events {
 	a.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	r, err := http.NewRequestWithContext(ctx, "GET", a.url+"/sessions/"+session+"/stream", nil)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Bearer "+a.token)
-	for i := 0; i < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
-	}
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		a.t.Fatal(err)
-	}
+	answer := a.send(ctx, "GET", "/sessions/"+session+"/stream", "", header)
 	if answer.StatusCode != 200 {
 		a.t.Fatal(answer.Status)
 	}

@@ -89,23 +89,23 @@ func (w *worker) clones() []string {
 	return lines
 }
 
-// writeGitCredentials writes the tokens in the format of git-credential-store,
-// each for its repository alone.
 func (w *worker) writeGitCredentials(ctx context.Context) error {
+	return w.write(ctx, []runtimes.File{{Path: credentialsPath, Data: []byte(w.credentials()), Mode: 0o600}})
+}
+
+// credentials are the tokens in the format of git-credential-store, each for its
+// repository alone.
+func (w *worker) credentials() string {
 	var text strings.Builder
 	for _, r := range w.brief.Session.Resources {
 		token, ok := w.brief.Repositories[r.MountPath]
 		if !ok {
 			continue
 		}
-		u, err := url.Parse(r.URL)
-		if err != nil {
-			return err
-		}
-		u.User = url.UserPassword(token.Reveal(), "x-oauth-basic")
-		text.WriteString(u.String() + "\n")
+		user := url.UserPassword(token.Reveal(), "x-oauth-basic").String()
+		text.WriteString(strings.Replace(r.URL, "https://", "https://"+user+"@", 1) + "\n")
 	}
-	return w.write(ctx, []runtimes.File{{Path: credentialsPath, Data: []byte(text.String()), Mode: 0o600}})
+	return text.String()
 }
 
 // login is the argv of a login shell that runs one line.

@@ -88,6 +88,9 @@ func (w *worker) prepare() (err error) {
 	if w.brief, err = w.Store.Brief(w.ctx, w.session, w.number); err != nil {
 		return err
 	}
+	if w.brief.Session.Status != store.StatusPending { // terminated before the worker was known
+		return store.ErrTooLate
+	}
 	var known bool
 	if w.runtime, known = runtimes.ByName(w.brief.Session.Runtime); !known || !w.runtime.Runnable() {
 		return &failure{"this server does not run " + w.brief.Session.Runtime}

@@ -1,0 +1,69 @@
+package turn
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/agent-on-demand/aod/sprite/runtimes"
+	"github.com/agent-on-demand/aod/store"
+)
+
+func testWorker(t *testing.T, brief store.Brief) *worker {
+	t.Helper()
+	shell, ok := runtimes.ByName("shell")
+	if !ok {
+		t.Fatal("no shell")
+	}
+	return &worker{Supervisor: &Supervisor{Options: Options{Keys: map[string]store.Secret{"A": store.NewSecret("key"), "B": store.NewSecret("key")}}}, brief: &brief, runtime: shell}
+}
+
+func TestSetupInstallsClonesAndRunsInOrder(t *testing.T) {
+	t.Parallel()
+	w := testWorker(t, store.Brief{
+		Session: store.Session{Resources: []store.Resource{{URL: "https://github.com/a/b", MountPath: "/workspace/it's"}, {URL: "https://github.com/c/d", MountPath: "/d"}}},
+		Environment: store.EnvironmentSpec{
+			Packages:    map[string][]string{"pip": {"x; rm -rf /"}, "apt": {"jq", "tree"}, "go": {"a@latest", "b@latest"}, "npm": {}},
+			SetupScript: "  echo done\n",
+		},
+		Repositories: map[string]store.Secret{"/d": store.NewSecret("t@ken")},
+	})
+	const git = "git -c credential.useHttpPath=true -c credential.helper= -c credential.helper='store --file=/home/sprite/.aod/git-credentials' clone --depth=1 --quiet "
+	want := `apt-get update -qq && apt-get install -y 'jq' 'tree'
+go install 'a@latest'
+go install 'b@latest'
+pip install 'x; rm -rf /'
+trap 'rm -f /home/sprite/.aod/git-credentials' EXIT
+` + git + `'https://github.com/a/b' '/workspace/it'\''s'
+` + git + `'https://github.com/c/d' '/d'
+rm -f /home/sprite/.aod/git-credentials
+echo done`
+	if got := strings.Join(w.setupLines(), "\n"); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if credentials := w.credentials(); credentials != "https://t%40ken:x-oauth-basic@github.com/c/d\n" {
+		t.Errorf("credentials %q", credentials)
+	}
+}
+
+// The shell reads exactly what was meant, and the later of two values wins.
+func TestEnvironmentFileSaysWhatWasMeant(t *testing.T) {
+	t.Parallel()
+	odd := "it's $HOME `id` \"x\" \\ \n é"
+	w := testWorker(t, store.Brief{
+		Session:     store.Session{RuntimeSessionID: "id"},
+		Agent:       store.AgentSpec{Model: "local/bash"},
+		Environment: store.EnvironmentSpec{EnvVars: map[string]store.Secret{"B": store.NewSecret("environment"), "C": store.NewSecret("environment"), "EMPTY": store.NewSecret("")}},
+		Variables:   map[string]store.Secret{"C": store.NewSecret("session"), "ODD": store.NewSecret(odd)},
+	})
+	path := filepath.Join(t.TempDir(), "env")
+	if err := os.WriteFile(path, w.envFile().Data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("bash", "-c", `set -aeu; . "$0"; printf '%s|' "$A" "$B" "$C" "$EMPTY" "$AOD_SESSION_ID" "$AOD_MODEL" "$ODD"`, path).Output()
+	if want := "key|environment|session||id|local/bash|" + odd + "|"; err != nil || string(out) != want {
+		t.Errorf("got %q, want %q: %v", out, want, err)
+	}
+}
