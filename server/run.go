@@ -61,6 +61,14 @@ const (
 // Run serves until ctx ends. Then it stops accepting, ends the streams (clients
 // come back), lets go of the Sprites, which stay, and closes the store.
 func Run(ctx context.Context, c Config) (err error) {
+	if c.RuntimesDir == "" {
+		c.RuntimesDir = filepath.Join(c.DataDir, "runtimes")
+	}
+	for _, dir := range []*string{&c.DataDir, &c.RuntimesDir} {
+		if *dir, err = filepath.Abs(*dir); err != nil {
+			return fmt.Errorf("find the data directory: %w", err)
+		}
+	}
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return fmt.Errorf("make the data directory: %w", err)
 	}
@@ -189,9 +197,6 @@ func openSprites(ctx context.Context, c Config) (*backend, error) {
 	if token := c.SpritesToken.Reveal(); token != "" {
 		client := sprite.New(sprite.Config{Token: token, BaseURL: c.SpritesURL})
 		return &backend{client: client, close: func() error { client.Close(); return nil }}, nil
-	}
-	if c.RuntimesDir == "" {
-		c.RuntimesDir = filepath.Join(c.DataDir, "runtimes")
 	}
 	packages, err := local.OpenPackages(c.RuntimesDir)
 	if err != nil {

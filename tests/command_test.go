@@ -56,7 +56,8 @@ func spawnIn(t *testing.T, dir string, uid int, env ...string) *api {
 	t.Helper()
 	cmd := exec.Command(binary, "serve", "--addr", "127.0.0.1:0", "--data-dir", dir)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "AOD_BOOTSTRAP_TOKEN=aod_token_of_the_tests_000"}, env...)
-	cmd.Dir = "/"
+	cmd.Dir = filepath.Dir(dir) // a relative data directory will do
+	cmd.Args[len(cmd.Args)-1] = filepath.Base(dir)
 	if uid != os.Getuid() {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}}
 	}
@@ -291,7 +292,7 @@ func TestProvisioningCutByTheServersEndBeginsAnew(t *testing.T) {
 // What is in the data directory is for its owner.
 func TestDataDirectoryIsPrivate(t *testing.T) {
 	t.Parallel()
-	a := spawnIn(t, filepath.Join(t.TempDir(), "made", "by", "aod"), os.Getuid())
+	a := spawnIn(t, filepath.Join(t.TempDir(), "made-by-aod"), os.Getuid())
 	a.run("true")
 	for _, name := range []string{"", "aod.db", "key", "sprites", "lock"} {
 		info, err := os.Stat(filepath.Join(a.dir, name))

@@ -19,12 +19,8 @@ import (
 //	claude/2.1.197/             what npm has installed
 type Packages struct{ dir string }
 
-// OpenPackages makes the folder if there is none.
+// OpenPackages makes the folder dir, an absolute path, if there is none.
 func OpenPackages(dir string) (*Packages, error) {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, err
-	}
 	if err := os.MkdirAll(filepath.Join(dir, "bin"), 0o755); err != nil {
 		return nil, fmt.Errorf("make the runtimes' folder: %w", err)
 	}
