@@ -48,8 +48,8 @@ func (h *Host) exec(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("exec: %w", err)
 	}
-	h.execs.Add(1)
-	defer h.execs.Done()
+	h.work.Add(1)
+	defer h.work.Done()
 	defer p.Close()
 	header := http.Header{"Sprite-Version": {spriteVersion}, "X-Sprite-Capabilities": {"signal"}}
 	ws, err := upgrader.Upgrade(w, r, header)

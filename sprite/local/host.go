@@ -44,10 +44,10 @@ type Host struct {
 	starter *shim.Starter
 	gates   gates
 
-	// Exec connections leave the server's care; they end with ctx and are counted here.
+	// Exec connections leave the server's care; they and what runs in the background end with ctx and are counted here.
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	execs  sync.WaitGroup
+	work   sync.WaitGroup
 	served chan struct{}
 }
 
@@ -79,7 +79,18 @@ func Open(ctx context.Context, opts Options) (*Host, error) {
 			h.log.Error("local sprites host stopped", "error", err)
 		}
 	}()
+	h.work.Go(h.prepare)
 	return h, nil
+}
+
+// skeleton is what all Sprites of the host share.
+func (h *Host) skeleton() string { return filepath.Join(h.opts.Dir, skeletonDir) }
+
+// prepare builds the skeleton ahead of the first Sprite, which would have to wait for it.
+func (h *Host) prepare() {
+	if err := shim.BuildSkeleton(h.ctx, h.skeleton()); err != nil && h.ctx.Err() == nil {
+		h.log.Warn("cannot prepare for sprites yet", "error", err)
+	}
 }
 
 // complete checks the options and fills in the defaults.
@@ -143,7 +154,7 @@ func (h *Host) Close(ctx context.Context) error {
 		err = errors.Join(err, h.server.Close())
 	}
 	<-h.served
-	h.execs.Wait()
+	h.work.Wait()
 	h.starter.Close()
 	return err
 }

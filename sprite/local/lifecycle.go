@@ -175,10 +175,10 @@ func (h *Host) start(ctx context.Context, r record) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTime, errors.New("the shim takes too long"))
 	defer cancel()
 	cfg := shim.Config{
-		Name: r.Name, Dir: h.dir(r.Name), Base: r.Base, Skeleton: filepath.Join(h.opts.Dir, skeletonDir),
+		Name: r.Name, Dir: h.dir(r.Name), Base: r.Base, Skeleton: h.skeleton(),
 		Shares: h.opts.Shares, Net: shim.NetHost, Idle: h.opts.Idle,
 	}
-	if err := shim.BuildSkeleton(cfg.Skeleton); err != nil {
+	if err := shim.BuildSkeleton(ctx, cfg.Skeleton); err != nil {
 		return err
 	}
 	return h.starter.Start(ctx, cfg)

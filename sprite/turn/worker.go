@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/agent-on-demand/aod/sprite/runtimes"
@@ -48,7 +49,12 @@ func (w *worker) run() {
 		w.log.Error("the turn's outcome could not be stored", "error", err)
 		return
 	}
-	w.log.Info("turn ended", "status", outcome.Status, "took", time.Since(began).Round(time.Millisecond), "error", err)
+	log := w.log.With("status", outcome.Status, "took", time.Since(began).Round(time.Millisecond).String())
+	if err != nil {
+		what, _, _ := strings.Cut(err.Error(), "\n") // more lines would be output, which is the user's
+		log = log.With("error", what)
+	}
+	log.Info("turn ended")
 }
 
 // guarded turns a panic into a failed turn: one session's bad luck must not end

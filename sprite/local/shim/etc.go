@@ -1,6 +1,7 @@
 package shim
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,9 +24,9 @@ var etcSeed = []string{
 }
 
 // seedEtc copies the seed into a skeleton.
-func seedEtc(skeleton string) error {
+func seedEtc(ctx context.Context, skeleton string) error {
 	for _, name := range etcSeed {
-		if err := copyOut(filepath.Join(etcTree, name), skeleton); err != nil {
+		if err := copyOut(ctx, filepath.Join(etcTree, name), skeleton); err != nil {
 			return err
 		}
 	}
@@ -33,7 +34,10 @@ func seedEtc(skeleton string) error {
 }
 
 // copyOut copies an entry of the host, if it has it, to the same place in a skeleton.
-func copyOut(path, skeleton string) error {
+func copyOut(ctx context.Context, path, skeleton string) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	fi, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return nil
@@ -61,7 +65,7 @@ func copyOut(path, skeleton string) error {
 			return err
 		}
 		for _, e := range entries {
-			if err := copyOut(filepath.Join(path, e.Name()), skeleton); err != nil {
+			if err := copyOut(ctx, filepath.Join(path, e.Name()), skeleton); err != nil {
 				return err
 			}
 		}

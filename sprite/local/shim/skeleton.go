@@ -1,6 +1,7 @@
 package shim
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,7 +15,7 @@ import (
 // BuildSkeleton makes what all Sprites of a host share: a copy of what they may see of /etc and, where the host runs as an ordinary user,
 // the layer that lets them write below folders of root: the same tree of empty folders, owned by the user, with copies of the package
 // databases. It is built once, whoever comes first, and appears complete or not at all.
-func BuildSkeleton(dir string) error {
+func BuildSkeleton(ctx context.Context, dir string) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
 	}
@@ -33,7 +34,7 @@ func BuildSkeleton(dir string) error {
 	if err := os.RemoveAll(draft); err != nil {
 		return fmt.Errorf("clear skeleton: %w", err)
 	}
-	if err := seedEtc(draft); err != nil {
+	if err := seedEtc(ctx, draft); err != nil {
 		return fmt.Errorf("make skeleton: %w", err)
 	}
 	for _, l := range lowers() {
@@ -43,7 +44,7 @@ func BuildSkeleton(dir string) error {
 		if err := os.MkdirAll(draft+filepath.Dir(l), 0o755); err != nil {
 			return fmt.Errorf("make skeleton: %w", err)
 		}
-		if err := filepath.WalkDir(l, func(path string, e fs.DirEntry, err error) error { return skeletonEntry(draft, path, e, err) }); err != nil {
+		if err := filepath.WalkDir(l, func(path string, e fs.DirEntry, err error) error { return skeletonEntry(ctx, draft, path, e, err) }); err != nil {
 			return fmt.Errorf("make skeleton: %w", err)
 		}
 	}
@@ -53,7 +54,10 @@ func BuildSkeleton(dir string) error {
 	return nil
 }
 
-func skeletonEntry(draft, path string, e fs.DirEntry, err error) error {
+func skeletonEntry(ctx context.Context, draft, path string, e fs.DirEntry, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
 		return nil // an empty folder of our own stands for what we may not read
 	}
