@@ -130,6 +130,21 @@ func (e ExitEventType) Valid() bool {
 	}
 }
 
+// Defines values for GithubSkillType.
+const (
+	GithubSkillTypeGithub GithubSkillType = "github"
+)
+
+// Valid indicates whether the value is a known member of the GithubSkillType enum.
+func (e GithubSkillType) Valid() bool {
+	switch e {
+	case GithubSkillTypeGithub:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthStatusOk          HealthStatus = "ok"
@@ -142,6 +157,54 @@ func (e HealthStatus) Valid() bool {
 	case HealthStatusOk:
 		return true
 	case HealthStatusUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for McpServerStdioType.
+const (
+	McpServerStdioTypeStdio McpServerStdioType = "stdio"
+)
+
+// Valid indicates whether the value is a known member of the McpServerStdioType enum.
+func (e McpServerStdioType) Valid() bool {
+	switch e {
+	case McpServerStdioTypeStdio:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for McpServerURLType.
+const (
+	McpServerURLTypeURL McpServerURLType = "url"
+)
+
+// Valid indicates whether the value is a known member of the McpServerURLType enum.
+func (e McpServerURLType) Valid() bool {
+	switch e {
+	case McpServerURLTypeURL:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for NetworkingType.
+const (
+	NetworkingTypeLimited      NetworkingType = "limited"
+	NetworkingTypeUnrestricted NetworkingType = "unrestricted"
+)
+
+// Valid indicates whether the value is a known member of the NetworkingType enum.
+func (e NetworkingType) Valid() bool {
+	switch e {
+	case NetworkingTypeLimited:
+		return true
+	case NetworkingTypeUnrestricted:
 		return true
 	default:
 		return false
@@ -774,6 +837,24 @@ type ExitEvent struct {
 // ExitEventType Always `exit`.
 type ExitEventType string
 
+// GithubSkill A skill from a repository on GitHub.
+type GithubSkill struct {
+	// Type Always `github`.
+	Type GithubSkillType `json:"type"`
+
+	// Name Which one to take of a repository that has several.
+	Name *string `json:"name,omitempty"`
+
+	// Description When to use it.
+	Description string `json:"description"`
+
+	// Source The repository as `owner/repo`.
+	Source string `json:"source"`
+}
+
+// GithubSkillType Always `github`.
+type GithubSkillType string
+
 // Health How the server is.
 type Health struct {
 	// Status `ok` if every check passes.
@@ -798,6 +879,18 @@ type HealthChecks struct {
 // HealthStatus How the server is.
 type HealthStatus string
 
+// InlineSkill A skill whose text is given.
+type InlineSkill struct {
+	// Name A name of its own in the agent.
+	Name string `json:"name"`
+
+	// Description When to use it.
+	Description string `json:"description"`
+
+	// Content The text, 65,536 bytes at most. It must not contain SKILL_EOF.
+	Content string `json:"content"`
+}
+
 // InvalidRequest What is wrong with the fields of a request, one by one or together.
 type InvalidRequest struct {
 	union json.RawMessage
@@ -806,19 +899,58 @@ type InvalidRequest struct {
 // LocationStep The name of a field or a place in a list.
 type LocationStep = any
 
-// McpServer A server of tools. `type` `url` (the default) has a `url` and optional `headers`; `stdio` has a
-// `command` and optional `args` and `env`. Every server has a `name` of its own. Further keys are
-// kept.
+// McpServer A server of tools. Further keys are kept.
 type McpServer = json.RawMessage
+
+// McpServerStdio A server that is a program in the Sprite.
+type McpServerStdio struct {
+	// Type Always `stdio`.
+	Type McpServerStdioType `json:"type"`
+
+	// Name A name of its own in the agent.
+	Name string `json:"name"`
+
+	// Command The program.
+	Command string `json:"command"`
+
+	// Args Its arguments.
+	Args []string `json:"args,omitempty"`
+
+	// Env Its variables.
+	Env map[string]string `json:"env,omitempty"`
+}
+
+// McpServerStdioType Always `stdio`.
+type McpServerStdioType string
+
+// McpServerURL A server that is reached at a URL.
+type McpServerURL struct {
+	// Type `url`, also if it is omitted; answers always have it.
+	Type *McpServerURLType `json:"type,omitempty"`
+
+	// Name A name of its own in the agent.
+	Name string `json:"name"`
+
+	// URL Where the server is.
+	URL string `json:"url"`
+
+	// Headers Headers of every request to it.
+	Headers map[string]string `json:"headers,omitempty"`
+}
+
+// McpServerURLType `url`, also if it is omitted; answers always have it.
+type McpServerURLType string
 
 // Metadata Any JSON values by name.
 type Metadata = map[string]json.RawMessage
 
-// Networking What a Sprite may reach. `{"type": "unrestricted"}` is everything; `{"type": "limited",
-// "allowed_hosts": [...]}` is the named hosts and nothing else, also while packages are installed
-// and repositories cloned. A limited network without hosts reaches nothing (and Python clients of
-// version 0.1.0 do not read it). Further keys are kept.
+// Networking What a Sprite may reach: everything, or the named hosts and nothing else, also while packages
+// are installed and repositories cloned. A limited network without hosts reaches nothing (and
+// Python clients of version 0.1.0 do not read it). Further keys are kept.
 type Networking = json.RawMessage
+
+// NetworkingType Whether the network is limited.
+type NetworkingType string
 
 // OutputEvent Output of a turn.
 type OutputEvent struct {
@@ -1003,9 +1135,7 @@ type SessionTerminated struct {
 	Status SessionStatus `json:"status"`
 }
 
-// Skill Instructions that the agent can look up. Either inline (`name`, `description`, `content`) or from
-// GitHub (`type` `github`, `source` as `owner/repo`, `description`, and `name` to take one of
-// several). Names are 1 to 64 lower-case letters, digits and hyphens.
+// Skill Instructions that the agent can look up.
 type Skill = json.RawMessage
 
 // Stage A named step of provisioning.
@@ -1152,7 +1282,7 @@ type ValidationErrorItem struct {
 	Msg string `json:"msg"`
 
 	// Input The value that was sent, confidential ones redacted; for a missing field, what it is missing from.
-	Input interface{} `json:"input"`
+	Input *any `json:"input"`
 }
 
 // Variables Environment variables. Names are letters, digits and underscores and do not begin with a digit.

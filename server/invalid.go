@@ -168,6 +168,10 @@ func redacted(value any) any {
 			shown[i] = redacted(inner)
 		}
 		return shown
+	case json.Number:
+		if _, err := v.Float64(); err != nil { // too large for most readers of JSON
+			return v.String()
+		}
 	case float64: // from kin-openapi; json would write 1e+21
 		return json.Number(strconv.FormatFloat(v, 'f', -1, 64))
 	}

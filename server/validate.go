@@ -34,6 +34,14 @@ type operation struct {
 	before   precondition
 }
 
+// ruledSchemas are those of which the document tells more than is checked by it:
+// the rules word what is wrong with their values.
+var ruledSchemas = map[string]*openapi3.Schema{
+	"#/components/schemas/Skill":      {Nullable: true},
+	"#/components/schemas/McpServer":  {Nullable: true},
+	"#/components/schemas/Networking": {Type: &openapi3.Types{openapi3.TypeObject}},
+}
+
 var braces = regexp.MustCompile(`\{([^}]+)\}`)
 
 // newValidator reads the document. It is relabelled 3.0.3 in memory: for a 3.1
@@ -66,7 +74,7 @@ func newValidator(document []byte, rules map[string][]rule, before map[string]pr
 			if o.RequestBody != nil {
 				op.body = o.RequestBody.Value.Content.Get(echo.MIMEApplicationJSON).Schema.Value
 				op.integers = integers(op.body)
-				if err := o.RequestBody.Value.Content.Get(echo.MIMEApplicationJSON).Schema.WalkSubtree(v.addOrder); err != nil {
+				if err := o.RequestBody.Value.Content.Get(echo.MIMEApplicationJSON).Schema.WalkSubtree(v.visit); err != nil {
 					return nil, fmt.Errorf("read the API document: %w", err)
 				}
 			}
@@ -80,8 +88,13 @@ func newValidator(document []byte, rules map[string][]rule, before map[string]pr
 	return v, nil
 }
 
-// addOrder notes in which order the document lists a schema's properties.
-func (v *validator) addOrder(_ string, ref *openapi3.SchemaRef) error {
+// visit prepares a schema of a request: it notes in which order the document
+// lists its properties, and leaves to the rules what is theirs.
+func (v *validator) visit(_ string, ref *openapi3.SchemaRef) error {
+	if form := ruledSchemas[ref.Ref]; form != nil {
+		ref.Value = form
+		return nil
+	}
 	names := make([]string, 0, len(ref.Value.Properties))
 	for name := range ref.Value.Properties {
 		names = append(names, name)

@@ -87,16 +87,17 @@ func TestAgentRulesHaveTheirTexts(t *testing.T) {
 	skill := func(fields string) string { return `"skills":[{` + fields + `}]` }
 	ok := `"name":"a","description":"d","content":"c"`
 	for fields, want := range map[string]string{
-		skill(`"name":"a","description":"d","content":"c","x":1`):                                                          "skills[0]: unknown keys ['x']. Allowed for inline skills: ['content', 'description', 'name']",
-		skill(`"name":"a","description":"d"`):                                                                              "skills[0] missing required field: content",
-		skill(`"name":"a\n","description":"d","content":"c"`):                                                              "skills[0].name 'a\n' must match [a-z0-9][a-z0-9-]{0,63}",
-		skill(`"name":"a","description":"d","content":"SKILL_EOF"`):                                                        "skills[0].content must not contain 'SKILL_EOF'",
-		skill(`"type":null,"description":"d","source":"a/b"`):                                                              "skills[0].type must be a string",
-		skill(`"type":"git","description":"d","source":"a/b"`):                                                             "skills[0].type 'git' unsupported (only 'github')",
-		skill(`"type":"github","description":"d","source":"a"`):                                                            "skills[0].source 'a' must be 'owner/repo'",
-		`"skills":[{` + ok + `},{` + ok + `}]`:                                                                             "skills[1]: duplicate name 'a'",
-		`"skills":["x"]`:                                                                                                   "skills[0] must be an object",
-		`"skills":[` + strings.TrimSuffix(strings.Repeat(`1,`, 21), ",") + `]`:                                             "Maximum 20 skills per agent",
+		skill(`"name":"a","description":"d","content":"c","x":1`):              "skills[0]: unknown keys ['x']. Allowed for inline skills: ['content', 'description', 'name']",
+		skill(`"name":"a","description":"d"`):                                  "skills[0] missing required field: content",
+		skill(`"name":"a\n","description":"d","content":"c"`):                  "skills[0].name 'a\n' must match [a-z0-9][a-z0-9-]{0,63}",
+		skill(`"name":"a","description":"d","content":"SKILL_EOF"`):            "skills[0].content must not contain 'SKILL_EOF'",
+		skill(`"type":null,"description":"d","source":"a/b"`):                  "skills[0].type must be a string",
+		skill(`"type":"git","description":"d","source":"a/b"`):                 "skills[0].type 'git' unsupported (only 'github')",
+		skill(`"type":"github","description":"d","source":"a"`):                "skills[0].source 'a' must be 'owner/repo'",
+		`"skills":[{` + ok + `},{` + ok + `}]`:                                 "skills[1]: duplicate name 'a'",
+		`"skills":[null]`:                                                      "skills[0] must be an object",
+		`"skills":["x"]`:                                                       "skills[0] must be an object",
+		`"skills":[` + strings.TrimSuffix(strings.Repeat(`1,`, 21), ",") + `]`: "Maximum 20 skills per agent",
 		`"skills":[{"type":"github","description":"d","source":"a/b"},{"type":"github","description":"d","source":"a/b"}]`: "skills[1]: duplicate source '@github:a/b'",
 	} {
 		create(fields).problem("value_error", `["skills"]`, "Value error, "+want)

@@ -44,5 +44,7 @@ func TestEnvironmentRulesHaveTheirTexts(t *testing.T) {
 	}
 	a.post("/environments", `{"name":"e","packages":{"pip":[1]}}`).problem("string_type", `["packages","pip",0]`, "Input should be a valid string")
 	a.post("/environments", `{"name":"e","env_vars":{"A":1}}`).problem("string_type", `["env_vars","A"]`, "Input should be a valid string")
+	a.post("/environments", `{"name":"e","networking":null}`).problem("dict_type", `["networking"]`, "Input should be a valid dictionary")
+	a.put("/environments/"+nobodys, `{"version":1,"networking":[]}`).problem("dict_type", `["networking"]`, "Input should be a valid dictionary")
 	a.post("/environments", `{"name":"e","setup_script":null}`).problem("string_type", `["setup_script"]`, "Input should be a valid string")
 }

@@ -173,6 +173,7 @@ func (a *api) call(method, path, body string, header ...string) reply {
 	if err != nil {
 		a.t.Fatal(err)
 	}
+	conforms(a.t, method, path, answer, string(text))
 	return reply{a.t, answer.StatusCode, answer.Header, string(text)}
 }
 
