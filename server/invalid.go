@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -45,8 +46,8 @@ func problems(err error) []problem {
 		}
 		return all
 	case *openapi3.SchemaError:
-		branches, ok := e.Origin.(openapi3.MultiError)
-		if !ok || len(branches) == 0 {
+		var branches openapi3.MultiError
+		if e.Origin == nil || !errors.As(e.Origin, &branches) || len(branches) == 0 {
 			return []problem{formal(e)}
 		}
 		informative := slices.DeleteFunc(slices.Clone(branches), func(branch error) bool {
