@@ -17,7 +17,7 @@ var repositoryURL = regexp.MustCompile(`\Ahttps://github\.com/[A-Za-z0-9_.-]+/[A
 func resources(body map[string]any, sound func(...any) bool) []problem {
 	const field = "resources"
 	entries, ok := body[field].([]any)
-	if !ok || !sound(field) && len(entries) == 0 {
+	if !ok {
 		return nil
 	}
 	var found []problem
@@ -26,7 +26,7 @@ func resources(body map[string]any, sound func(...any) bool) []problem {
 		if !ok {
 			continue
 		}
-		if u, ok := object["url"].(string); ok && sound(field, i, "url") && !repositoryURL.MatchString(u) {
+		if u, ok := object["url"].(string); ok && sound(field, i, "url") && !repository(u) {
 			found = append(found, ruled(u, "Must be a valid https://github.com/<owner>/<repo> URL", field, i, "url"))
 		}
 		if mount, ok := object["mount_path"].(string); ok && sound(field, i, "mount_path") {
@@ -52,6 +52,13 @@ func resources(body map[string]any, sound func(...any) bool) []problem {
 		seen[mount] = true
 	}
 	return nil
+}
+
+// repository reports whether u is the URL of a repository on GitHub.
+func repository(u string) bool {
+	u = canonicalURL(u)
+	name := path.Base(u)
+	return repositoryURL.MatchString(u) && name != "." && name != ".."
 }
 
 func mountProblem(mount string) string {
