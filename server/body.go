@@ -21,6 +21,7 @@ import (
 
 const (
 	maxBody     = 8 << 20 // bytes
+	maxDepth    = 200     // of lists and objects in each other; readers of the answers have limits too
 	bodyTimeout = 30 * time.Second
 )
 
@@ -30,12 +31,21 @@ var (
 	errTooSlow  = echo.NewHTTPError(http.StatusRequestTimeout, fmt.Sprintf("Request body did not come within %d seconds", int(bodyTimeout.Seconds())))
 )
 
+// limitBody gives a request that announces a body a deadline for it, also where
+// nobody reads it: net/http waits for the body before it answers.
+func limitBody(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if c.Request().ContentLength != 0 {
+			if err := http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
+				return fmt.Errorf("set read deadline: %w", err)
+			}
+		}
+		return next(c)
+	}
+}
+
 // read returns the body of a request, if it is not too large and comes in time.
 func read(c echo.Context) ([]byte, error) {
-	deadlines := http.NewResponseController(c.Response())
-	if err := deadlines.SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
-		return nil, fmt.Errorf("set read deadline: %w", err)
-	}
 	text, err := io.ReadAll(http.MaxBytesReader(c.Response(), c.Request().Body, maxBody))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return nil, errTooLarge
@@ -46,11 +56,11 @@ func read(c echo.Context) ([]byte, error) {
 	if err != nil {
 		return nil, errNoJSON // cut short
 	}
-	return text, deadlines.SetReadDeadline(time.Time{})
+	return text, http.NewResponseController(c.Response()).SetReadDeadline(time.Time{})
 }
 
 func decode(text []byte) (value any, err error) {
-	if !utf8.Valid(text) {
+	if !utf8.Valid(text) || depth(text) > maxDepth {
 		return nil, errNoJSON
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
@@ -62,6 +72,27 @@ func decode(text []byte) (value any, err error) {
 		return nil, errNoJSON
 	}
 	return value, nil
+}
+
+// depth returns how deep lists and objects are nested in a JSON text.
+func depth(text []byte) int {
+	deepest, now := 0, 0
+	inString := false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '[' || c == '{':
+			now++
+			deepest = max(deepest, now)
+		case c == ']' || c == '}':
+			now--
+		}
+	}
+	return deepest
 }
 
 // integer returns the integer that clients may also write as "30", 30.0 or true;

@@ -120,11 +120,11 @@ func typed(networking json.RawMessage) json.RawMessage {
 
 // shown is what clients see of the network: of an unrestricted one the type alone.
 func shown(networking json.RawMessage) json.RawMessage {
-	var policy struct{ Type string }
-	if err := json.Unmarshal(networking, &policy); err != nil || policy.Type == "unrestricted" {
-		return unrestricted
+	fields := map[string]json.RawMessage{} // not a struct, which would take "TYPE" for "type"
+	if err := json.Unmarshal(networking, &fields); err == nil && string(fields["type"]) == `"limited"` {
+		return networking
 	}
-	return networking
+	return unrestricted
 }
 
 func environmentBody(e *store.Environment) gen.Environment {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"encoding/json"
 	"fmt"
 )
 
@@ -34,17 +35,16 @@ func mcpServer(at string, server map[string]any) error {
 	if _, given := server["name"]; !given {
 		return fmt.Errorf("%s missing required field: name", at)
 	}
-	kind, given := server["type"]
-	if !given {
-		kind = "url"
-		server["type"] = kind // clients need it in the answer
+	if _, given := server["type"]; !given {
+		server["type"] = "url" // clients need it in the answer
 	}
-	required := map[any]string{"url": "url", "stdio": "command"}[kind]
+	kind, _ := server["type"].(string)
+	required := map[string]string{"url": "url", "stdio": "command"}[kind]
 	if required == "" {
-		return fmt.Errorf("%s: unknown type '%v'. Must be one of: ['stdio', 'url']", at, kind)
+		return fmt.Errorf("%s: unknown type '%s'. Must be one of: ['stdio', 'url']", at, shownAs(server["type"]))
 	}
 	if _, given := server[required]; !given {
-		return fmt.Errorf("%s (%v): missing required field: %s", at, kind, required)
+		return fmt.Errorf("%s (%s): missing required field: %s", at, kind, required)
 	}
 	if err := requireStrings(at, server, "name", required); err != nil {
 		return err
@@ -58,4 +58,16 @@ func mcpServer(at string, server map[string]any) error {
 		return fmt.Errorf("%s.args must be a list of strings", at)
 	}
 	return nil
+}
+
+// shownAs writes a value that should have been a string into a text.
+func shownAs(value any) string {
+	if text, ok := value.(string); ok {
+		return text
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		return "?"
+	}
+	return string(text)
 }

@@ -42,7 +42,7 @@ func newServer(st *store.Store, turns *turn.Supervisor, readers *hub.Hub, c Conf
 	if s.yaml, s.json, err = documents(c.PublicURL); err != nil {
 		return nil, err
 	}
-	if s.validator, err = newValidator(api.Document, rules, map[string]precondition{"promptSession": s.promptable}); err != nil {
+	if s.validator, err = newValidator(api.Document, rules, map[string]precondition{"promptSession": s.promptable, "streamSession": oneCursor}); err != nil {
 		return nil, err
 	}
 	s.handler = s.routes(c.CORSOrigins)
@@ -54,7 +54,7 @@ func (s *Server) routes(origins []string) http.Handler {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.handleError
-	e.Use(identify, recoverPanic, s.logAccess)
+	e.Use(identify, recoverPanic, s.logAccess, limitBody)
 	if len(origins) > 0 {
 		e.Use(middleware.CORSWithConfig(middleware.CORSConfig{
 			AllowOrigins:  origins,

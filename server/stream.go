@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/labstack/echo/v4"
+
 	"github.com/agent-on-demand/aod/gen"
 	"github.com/agent-on-demand/aod/server/hub"
 	"github.com/agent-on-demand/aod/store"
@@ -35,6 +37,16 @@ func (s *Server) StreamSession(ctx context.Context, r gen.StreamSessionRequestOb
 	return &stream{server: s, ctx: ctx, session: session, last: after}, nil
 }
 
+var errCursor = store.BadRequest("since must be an integer")
+
+// oneCursor refuses a cursor that is given twice in one place.
+func oneCursor(c echo.Context) error {
+	if len(c.QueryParams()["since"]) > 1 || len(c.Request().Header.Values("Last-Event-ID")) > 1 {
+		return errCursor
+	}
+	return nil
+}
+
 // cursor returns the id of the last row that the client has: the header's unless
 // it is empty, else the query's, else 0.
 func cursor(header, query *string) (int64, error) {
@@ -50,7 +62,7 @@ func cursor(header, query *string) (int64, error) {
 		return max(id, 0), nil
 	}
 	if err != nil {
-		return 0, store.BadRequest("since must be an integer")
+		return 0, errCursor
 	}
 	return max(id, 0), nil
 }

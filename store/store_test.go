@@ -147,6 +147,43 @@ func TestOneFailureLeavesTheRestOfTheBatch(t *testing.T) {
 	}
 }
 
+// When SQLite itself ends the transaction, nobody in the batch is told of success,
+// and nothing of it is stored, also not by the jobs behind the one that broke it.
+func TestFullDiskStoresNothingOfTheBatch(t *testing.T) {
+	t.Parallel()
+	s := testStore(t)
+	insert := func(name string) func(tx *gorm.DB) error {
+		return func(tx *gorm.DB) error {
+			return tx.Exec("INSERT INTO users (id, name, created_at) VALUES (?, ?, 0)", name, name).Error
+		}
+	}
+	batch := []*write{
+		{do: insert("before")},
+		{do: func(tx *gorm.DB) error {
+			if err := tx.Exec("PRAGMA max_page_count = 1").Error; err != nil {
+				return err
+			}
+			full := tx.Exec("INSERT INTO settings (name, value) VALUES ('big', zeroblob(50000000))").Error
+			return errors.Join(full, tx.Exec("PRAGMA max_page_count = 1073741823").Error)
+		}},
+		{do: insert("after")},
+	}
+	for _, job := range batch {
+		job.ctx, job.done = t.Context(), make(chan struct{})
+	}
+	s.writer.close() // the test takes its place
+	s.writer.commit(batch)
+	for i, job := range batch {
+		if job.err == nil {
+			t.Errorf("job %d is told that it is stored", i)
+		}
+	}
+	var stored int64
+	if err := s.read(t.Context()).Table("users").Count(&stored).Error; err != nil || stored != 0 {
+		t.Errorf("%d users stored: %v", stored, err)
+	}
+}
+
 func TestConcurrentUpdatesHaveOneWinner(t *testing.T) {
 	t.Parallel()
 	s := testStore(t)

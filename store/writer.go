@@ -94,7 +94,10 @@ func (w *writer) run() {
 func (w *writer) commit(batch []*write) {
 	err := w.db.Transaction(func(tx *gorm.DB) error {
 		for _, job := range batch {
-			job.err = w.try(tx, job)
+			var broken error
+			if job.err, broken = w.try(tx, job); broken != nil {
+				return broken // nothing of the batch must be taken for stored
+			}
 		}
 		return nil
 	})
@@ -106,24 +109,25 @@ func (w *writer) commit(batch []*write) {
 	}
 }
 
-// try runs one job inside a savepoint of its own.
-func (w *writer) try(tx *gorm.DB, job *write) error {
+// try runs one job inside a savepoint of its own. broken means that the savepoint
+// is gone, and with it the transaction: SQLite ends one by itself when its disk is
+// full.
+func (w *writer) try(tx *gorm.DB, job *write) (failed, broken error) {
 	if job.ctx.Err() != nil {
-		return context.Cause(job.ctx)
+		return context.Cause(job.ctx), nil
 	}
 	if err := tx.Exec("SAVEPOINT job").Error; err != nil {
-		return fmt.Errorf("open savepoint: %w", err)
+		return nil, fmt.Errorf("open savepoint: %w", err)
 	}
-	failed := guarded(job.do, tx)
-	if failed != nil {
+	if failed = guarded(job.do, tx); failed != nil {
 		if err := tx.Exec("ROLLBACK TO job").Error; err != nil {
-			return errors.Join(failed, fmt.Errorf("undo: %w", err))
+			return failed, fmt.Errorf("the transaction has ended: %w", errors.Join(failed, err))
 		}
 	}
 	if err := tx.Exec("RELEASE job").Error; err != nil {
-		return errors.Join(failed, fmt.Errorf("release savepoint: %w", err))
+		return failed, fmt.Errorf("the transaction has ended: %w", err)
 	}
-	return failed
+	return failed, nil
 }
 
 // guarded turns a panic into the error of the one caller whose code panicked.

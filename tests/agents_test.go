@@ -103,8 +103,10 @@ func TestAgentRulesHaveTheirTexts(t *testing.T) {
 		create(fields).problem("value_error", `["skills"]`, "Value error, "+want)
 	}
 	for fields, want := range map[string]string{
-		`"mcp_servers":[1]`:                                                    "mcp_servers[0] must be an object",
-		`"mcp_servers":[{}]`:                                                   "mcp_servers[0] missing required field: name",
+		`"mcp_servers":[1]`:  "mcp_servers[0] must be an object",
+		`"mcp_servers":[{}]`: "mcp_servers[0] missing required field: name",
+		`"mcp_servers":[{"name":"n","type":null,"url":"u"}]`:                   "mcp_servers[0]: unknown type 'null'. Must be one of: ['stdio', 'url']",
+		`"mcp_servers":[{"name":"n","type":["url"],"url":"u"}]`:                "mcp_servers[0]: unknown type '[\"url\"]'. Must be one of: ['stdio', 'url']",
 		`"mcp_servers":[{"name":"n","type":"sse"}]`:                            "mcp_servers[0]: unknown type 'sse'. Must be one of: ['stdio', 'url']",
 		`"mcp_servers":[{"name":"n"}]`:                                         "mcp_servers[0] (url): missing required field: url",
 		`"mcp_servers":[{"name":"n","type":"stdio"}]`:                          "mcp_servers[0] (stdio): missing required field: command",

@@ -2,6 +2,7 @@ package tests
 
 import (
 	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -13,6 +14,9 @@ func TestEnvironmentIsAnsweredAsInTheContract(t *testing.T) {
 		`"networking":{"allow_package_managers":true,"allowed_hosts":\["h"\],"type":"limited"},"version":1,"created_at":` + stamp + `,"updated_at":` + stamp + `,"archived_at":null}\n\z`
 	if !regexp.MustCompile(want).MatchString(got.body) {
 		t.Errorf("got %s", got.body)
+	}
+	if tricky := a.post("/environments", `{"name":"tricky","networking":{"type":"limited","TYPE":5,"Type":"unrestricted"}}`).want(201); !strings.Contains(tricky.field("networking"), `"type":"limited"`) {
+		t.Errorf("a key in other letters opens the network: %s", tricky.body)
 	}
 	plain := a.post("/environments", `{"name":"plain"}`).want(201)
 	if plain.field("networking") != `{"type":"unrestricted"}` || plain.field("packages") != "{}" {

@@ -49,7 +49,7 @@ func TestUnknownPathsAndMethodsAreAnsweredInJSON(t *testing.T) {
 func TestBadBodiesAreRefusedAndChangeNothing(t *testing.T) {
 	t.Parallel()
 	a := start(t)
-	for _, body := range []string{"", "{", "not json", `{"name":"x"} trailing`, "{\"name\":\"\xff\"}", strings.Repeat("[", 100000), `{"name":NaN}`} {
+	for _, body := range []string{"", "{", "not json", `{"name":"x"} trailing`, "{\"name\":\"\xff\"}", strings.Repeat("[", 100000), `{"name":NaN}`, `{"name":"x","runtime":"shell","metadata":{"a":` + strings.Repeat("[", 300) + strings.Repeat("]", 300) + `}}`} {
 		a.post("/agents", body).detail(400, "Invalid JSON")
 	}
 	for _, body := range []string{"[]", "1", `"x"`, "null", "true"} {

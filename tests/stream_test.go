@@ -88,6 +88,7 @@ func TestStreamRefusesBadCursors(t *testing.T) {
 	for _, since := range []string{"abc", "1.5", ""} {
 		a.get("/sessions/"+session+"/stream?since="+since).detail(400, "since must be an integer")
 	}
+	a.get("/sessions/"+session+"/stream?since=1&since=2").detail(400, "since must be an integer")
 	a.call("GET", "/sessions/"+session+"/stream?since=1", "", "Last-Event-ID", "x").detail(400, "since must be an integer")
 	a.get("/sessions/00000000-0000-4000-8000-000000000000/stream").detail(404, "Session not found")
 }

@@ -42,14 +42,13 @@ type step struct {
 }
 
 func (w *worker) steps() []step {
-	env := w.brief.Environment
-	policy := networking(env.Networking)
+	limited, hosts := networking(w.brief.Environment.Networking)
 	const prepare = "Failed to prepare Sprite: "
 	return []step{
 		{store.StageCreateSprite, "Failed to create Sprite: ", false, w.createSprite},
 		{store.StageInstallRuntime, "Failed to install runtime: ", false, w.installRuntime},
-		{store.StageNetworkPolicy, prepare, policy.Type != "limited", func(ctx context.Context) error {
-			return w.Sprites.Allow(ctx, w.brief.Session.Sprite, policy.AllowedHosts)
+		{store.StageNetworkPolicy, prepare, !limited, func(ctx context.Context) error {
+			return w.Sprites.Allow(ctx, w.brief.Session.Sprite, hosts)
 		}},
 		{store.StageEnvFile, prepare, false, w.writeEnvFile},
 		{store.StageGitCredentials, prepare, len(w.brief.Repositories) == 0, w.writeGitCredentials},
@@ -180,15 +179,21 @@ func (t *tail) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// networkPolicy is what an environment says of the network.
-type networkPolicy struct {
-	Type         string   `json:"type"`
-	AllowedHosts []string `json:"allowed_hosts"`
-}
-
-func networking(text json.RawMessage) (policy networkPolicy) {
-	if err := json.Unmarshal(text, &policy); err != nil {
-		return networkPolicy{Type: "unrestricted"} // a session without an environment
+// networking reads what an environment says of the network: whether it is
+// limited, and to which hosts. What cannot be read reaches nothing.
+func networking(text json.RawMessage) (limited bool, hosts []string) {
+	if len(text) == 0 {
+		return false, nil // a session without an environment
 	}
-	return policy
+	fields := map[string]json.RawMessage{} // not a struct, which would take "TYPE" for "type"
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return true, nil
+	}
+	if string(fields["type"]) == `"unrestricted"` {
+		return false, nil
+	}
+	if err := json.Unmarshal(fields["allowed_hosts"], &hosts); err != nil {
+		return true, nil
+	}
+	return true, hosts
 }
