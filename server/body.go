@@ -31,12 +31,17 @@ var (
 	errTooSlow  = echo.NewHTTPError(http.StatusRequestTimeout, fmt.Sprintf("Request body did not come within %d seconds", int(bodyTimeout.Seconds())))
 )
 
-// limitBody gives a request that announces a body a deadline for it, also where
-// nobody reads it: net/http waits for the body before it answers.
-func limitBody(next echo.HandlerFunc) echo.HandlerFunc {
+// deadlines gives every answer a deadline, which the stream moves on with each of
+// its writes, and every body that is announced, also where nobody reads it:
+// net/http waits for the body before it answers.
+func deadlines(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		connection := http.NewResponseController(c.Response())
+		if err := connection.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+			return fmt.Errorf("set write deadline: %w", err)
+		}
 		if c.Request().ContentLength != 0 {
-			if err := http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
+			if err := connection.SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
 				return fmt.Errorf("set read deadline: %w", err)
 			}
 		}

@@ -46,6 +46,9 @@ func recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 			case http.ErrAbortHandler:
 				panic(p)
 			default:
+				if c.Response().Committed {
+					panic(http.ErrAbortHandler) // the client must not take what it has for all
+				}
 				err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 			}
 		}()

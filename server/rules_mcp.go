@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 const maxMCPServers = 20
@@ -31,7 +32,17 @@ func mcpServers(value any) error {
 	return nil
 }
 
+// mcpFields are the keys that have a meaning; others are kept.
+var mcpFields = []string{"type", "name", "url", "headers", "command", "args", "env"}
+
 func mcpServer(at string, server map[string]any) error {
+	for key := range server {
+		for _, known := range mcpFields {
+			if key != known && strings.EqualFold(key, known) { // encoding/json would take it for the other
+				delete(server, key)
+			}
+		}
+	}
 	if _, given := server["name"]; !given {
 		return fmt.Errorf("%s missing required field: name", at)
 	}

@@ -23,7 +23,7 @@ import (
 	"github.com/agent-on-demand/aod/store"
 )
 
-// Config says how a server runs. The zero value of a field means its default.
+// Config says how a server runs. Addr, DataDir, MaxSessions and Log have to be set.
 type Config struct {
 	Addr      string // to listen on
 	DataDir   string // for everything the server keeps
@@ -100,11 +100,11 @@ func Run(ctx context.Context, c Config) (err error) {
 	if err != nil {
 		return fmt.Errorf("listen (choose another address with --addr or AOD_ADDR): %w", err)
 	}
-	token, err := firstToken(ctx, st, c.Token)
-	if err != nil {
+	if err := turns.Start(ctx); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	if err := turns.Start(ctx); err != nil {
+	token, err := firstToken(ctx, st, c.Token) // last: it is shown only once
+	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	return s.serve(ctx, listener, func() {

@@ -54,7 +54,7 @@ func (s *Server) routes(origins []string) http.Handler {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.handleError
-	e.Use(identify, recoverPanic, s.logAccess, limitBody)
+	e.Use(identify, s.logAccess, recoverPanic, deadlines)
 	if len(origins) > 0 {
 		e.Use(middleware.CORSWithConfig(middleware.CORSConfig{
 			AllowOrigins:  origins,

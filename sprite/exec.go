@@ -40,14 +40,14 @@ func (c *Client) Exec(ctx context.Context, name string, argv []string, stdout, s
 		return exitCode(cmd, err)
 	case <-ctx.Done():
 	}
-	if err := cmd.Signal("KILL"); err == nil {
-		select {
-		case <-ended:
-			return 0, context.Cause(ctx)
-		case <-time.After(killGrace):
-		}
+	grace := time.AfterFunc(killGrace, func() { // bounds the signal too
+		l.close()
+		release()
+	})
+	defer grace.Stop()
+	if err := cmd.Signal("KILL"); err != nil {
+		l.close()
 	}
-	l.close()
 	<-ended
 	return 0, context.Cause(ctx)
 }

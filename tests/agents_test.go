@@ -115,6 +115,9 @@ func TestAgentRulesHaveTheirTexts(t *testing.T) {
 	} {
 		create(fields).problem("value_error", `["mcp_servers"]`, "Value error, "+want)
 	}
+	if got := create(`"mcp_servers":[{"name":"n","url":"u","URL":5,"ARGS":5}]`).want(201); got.field("mcp_servers") != `[{"name":"n","type":"url","url":"u"}]` {
+		t.Errorf("keys in other letters: %s", got.body)
+	}
 	a.post("/agents", `{"name":"x","model":"m"}`).problem("missing", `["runtime"]`, "Field required")
 	a.post("/agents", `{"name":"x","runtime":"claude"}`).problem("missing", `["model"]`, "Field required")
 	a.post("/agents", `{"name":"x","runtime":"claude","model":" "}`).problem("value_error", `["model"]`, "Value error, Model must be a non-empty string")

@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 )
 
 // Packages is a folder of programs from npm that is shared, read-only, with every
@@ -65,8 +67,11 @@ func (p *Packages) fetch(ctx context.Context, what, target, executable string) e
 	var words bytes.Buffer
 	cmd := exec.CommandContext(ctx, npm, "install", "--prefix", draft, "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--loglevel=error", what)
 	cmd.Stdout, cmd.Stderr = &words, &words
+	cmd.Env = slices.DeleteFunc(os.Environ(), secret)
+	cmd.WaitDelay = 5 * time.Second // for what npm has started
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("npm install %s: %w\n%s", what, err, strings.TrimSpace(words.String()))
+		first, _, _ := strings.Cut(strings.TrimSpace(words.String()), "\n")
+		return fmt.Errorf("npm install %s: %w: %s", what, err, first)
 	}
 	if _, err := os.Stat(filepath.Join(draft, executable)); err != nil {
 		return fmt.Errorf("npm install %s: it brought no program for this machine: %w", what, err)
@@ -74,7 +79,19 @@ func (p *Packages) fetch(ctx context.Context, what, target, executable string) e
 	if err := os.Chmod(draft, 0o755); err != nil {
 		return err
 	}
+	if err := os.RemoveAll(target); err != nil { // left incomplete by somebody's hand
+		return err
+	}
 	return os.Rename(draft, target)
+}
+
+// secret picks out the variables of the server that are not npm's business.
+func secret(variable string) bool {
+	name, _, _ := strings.Cut(variable, "=")
+	if strings.HasPrefix(name, "NPM_") { // a registry's, say
+		return false
+	}
+	return strings.HasPrefix(name, "AOD_") || strings.HasPrefix(name, "SPRITES_") || strings.HasSuffix(name, "_API_KEY") || strings.HasSuffix(name, "_TOKEN")
 }
 
 // link makes a symbolic link, or replaces what was there, in one step.

@@ -1,10 +1,6 @@
 package turn
 
-import (
-	"strings"
-	"sync"
-	"time"
-)
+import "strings"
 
 const destroyers = 4
 
@@ -16,59 +12,69 @@ func (s *Supervisor) wakeDestroy() {
 	}
 }
 
-// destroy ends the Sprites that nobody owns any more, and tries again until the
-// service says that they are gone.
+// destroy ends the Sprites that nobody owns any more, each in a goroutine of its
+// own: one that takes long holds up no other.
 func (s *Supervisor) destroy() {
 	s.wakeDestroy()
-	retry := time.NewTimer(0)
-	defer retry.Stop()
-	for wait := firstRetry; ; {
+	places := make(chan struct{}, destroyers)
+	for {
 		select {
 		case <-s.ctx.Done():
 			return
 		case <-s.doomed:
-		case <-retry.C:
 		}
-		if s.destroyAll() {
-			wait = firstRetry
-			continue
+		names, err := s.Store.Doomed(s.ctx)
+		if err != nil {
+			s.complain("read doomed sprites", "error", err)
+			s.work.Go(func() {
+				if s.pause(firstRetry) {
+					s.wakeDestroy()
+				}
+			})
 		}
-		retry.Reset(wait)
-		wait = min(2*wait, lastRetry)
+		for _, name := range names {
+			if s.claim(name) {
+				s.work.Go(func() { s.destroyOne(name, places) })
+			}
+		}
 	}
 }
 
-// destroyAll reports whether nothing is left to try again. A Sprite that a worker
-// still uses is not touched: the worker's end wakes destroy.
-func (s *Supervisor) destroyAll() bool {
-	names, err := s.Store.Doomed(s.ctx)
-	if err != nil {
-		s.complain("read doomed sprites", "error", err)
+// claim reports whether the caller shall destroy the Sprite: nobody else does, and
+// no worker uses it. A worker's end wakes destroy.
+func (s *Supervisor) claim(sprite string) bool {
+	session, ours := strings.CutPrefix(sprite, s.spriteName(""))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.destroying[sprite] || ours && s.workers[session] != nil {
 		return false
 	}
-	var (
-		group   sync.WaitGroup
-		places  = make(chan struct{}, destroyers)
-		mu      sync.Mutex
-		allGone = true
-	)
-	for _, name := range names {
-		if s.working(name) {
-			continue
-		}
+	s.destroying[sprite] = true
+	return true
+}
+
+// destroyOne tries until the service says that the Sprite is gone.
+func (s *Supervisor) destroyOne(sprite string, places chan struct{}) {
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.destroying, sprite)
+	}()
+	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		places <- struct{}{}
-		group.Go(func() {
-			defer func() { <-places }()
-			if err := s.destroyOne(name); err != nil {
-				s.complain("destroy sprite", "sprite", name, "error", err)
-				mu.Lock()
-				defer mu.Unlock()
-				allGone = false
-			}
-		})
+		err := s.Sprites.Destroy(s.ctx, sprite)
+		if err == nil {
+			err = s.Store.Forget(s.ctx, sprite)
+		}
+		<-places
+		if err == nil {
+			return
+		}
+		s.complain("destroy sprite", "sprite", sprite, "error", err)
+		if !s.pause(wait) {
+			return
+		}
 	}
-	group.Wait()
-	return allGone
 }
 
 // complain logs what has gone wrong, unless it is only that the server stops.
@@ -78,22 +84,8 @@ func (s *Supervisor) complain(what string, details ...any) {
 	}
 }
 
-func (s *Supervisor) destroyOne(name string) error {
-	if err := s.Sprites.Destroy(s.ctx, name); err != nil {
-		return err
-	}
-	return s.Store.Forget(s.ctx, name)
-}
-
 // spriteName names a session's Sprite, so that everybody who sees the Sprite
 // knows whose it is.
 func (s *Supervisor) spriteName(session string) string {
 	return "aod-" + s.Store.Deployment() + "-" + session
-}
-
-func (s *Supervisor) working(sprite string) bool {
-	session, ours := strings.CutPrefix(sprite, s.spriteName(""))
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return ours && s.workers[session] != nil
 }

@@ -25,8 +25,10 @@ func (w *worker) provision() error {
 		return err
 	}
 	w.brief.Session.Sprite = name
+	ctx, cancel := context.WithTimeoutCause(w.ctx, provisionLimit, fmt.Errorf("preparing the Sprite took longer than %v", provisionLimit))
+	defer cancel()
 	for _, step := range w.steps() {
-		if err := w.stage(step); err != nil {
+		if err := w.stage(ctx, step); err != nil {
 			return err
 		}
 	}
@@ -58,8 +60,12 @@ func (w *worker) steps() []step {
 	}
 }
 
+// provisionLimit bounds all stages together: a session must not stay pending for
+// ever.
+const provisionLimit = time.Hour
+
 // stage does one step and puts its beginning and its end into the session's log.
-func (w *worker) stage(s step) error {
+func (w *worker) stage(ctx context.Context, s step) error {
 	if s.skipped {
 		return nil
 	}
@@ -67,9 +73,12 @@ func (w *worker) stage(s step) error {
 	if err := w.add(store.Row{Stage: s.stage, State: store.StageStarted}); err != nil {
 		return err
 	}
-	err := s.do(w.ctx)
-	if w.ctx.Err() != nil {
+	err := s.do(ctx)
+	switch {
+	case w.ctx.Err() != nil:
 		return context.Cause(w.ctx)
+	case ctx.Err() != nil:
+		err = context.Cause(ctx)
 	}
 	if err == nil {
 		return w.add(store.Row{Stage: s.stage, State: store.StageDone, Took: time.Since(began)})
@@ -100,11 +109,17 @@ func (w *worker) installRuntime(ctx context.Context) error {
 	if p == nil {
 		return nil
 	}
+	var shared error
+	if w.Install != nil {
+		if shared = w.Install(ctx, *p); shared == nil {
+			return nil
+		}
+	}
 	if code, err := w.Sprites.Exec(ctx, w.brief.Session.Sprite, login("command -v "+p.Binary), io.Discard, io.Discard); err != nil || code == 0 {
 		return err
 	}
-	if w.Install != nil {
-		return w.Install(ctx, *p)
+	if shared != nil {
+		return shared
 	}
 	return w.script(ctx, "npm install --global --no-audit --no-fund "+quote(p.Name+"@"+p.Version))
 }

@@ -2,8 +2,10 @@ package turn
 
 import (
 	"context"
+	"errors"
 	"io"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/agent-on-demand/aod/store"
@@ -23,6 +25,7 @@ type recorder struct {
 	session string
 	number  int
 	giveUp  context.CancelCauseFunc
+	pause   func(time.Duration) bool // before the store is asked again; false to give up
 
 	mu      sync.Mutex
 	room    sync.Cond // signalled when waiting has been taken or err set
@@ -40,10 +43,11 @@ type piece struct {
 	data   []byte
 }
 
-// newRecorder returns a recorder; giveUp is called if the store takes no more.
-func newRecorder(s *store.Store, readers Readers, session string, number int, giveUp context.CancelCauseFunc) *recorder {
+// newRecorder returns a recorder. A store that refuses for the moment is asked
+// again after each pause; giveUp is called when it takes no more.
+func newRecorder(s *store.Store, readers Readers, session string, number int, giveUp context.CancelCauseFunc, pause func(time.Duration) bool) *recorder {
 	r := &recorder{
-		store: s, readers: readers, session: session, number: number, giveUp: giveUp,
+		store: s, readers: readers, session: session, number: number, giveUp: giveUp, pause: pause,
 		carried: map[store.Stream][]byte{}, done: make(chan struct{}),
 	}
 	r.room.L, r.work.L = &r.mu, &r.mu
@@ -163,10 +167,14 @@ func (r *recorder) save(batch []piece) error {
 			moved.Stderr += int64(len(p.data))
 		}
 	}
-	span, err := r.store.AppendRows(context.Background(), r.session, r.number, moved, rows...)
-	if err != nil {
-		return err
+	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+		span, err := r.store.AppendRows(context.Background(), r.session, r.number, moved, rows...)
+		if err == nil {
+			r.readers.Publish(r.session, span.After, span.Frames...)
+			return nil
+		}
+		if refusal := (*store.Error)(nil); errors.As(err, &refusal) || !r.pause(wait) {
+			return err
+		}
 	}
-	r.readers.Publish(r.session, span.After, span.Frames...)
-	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/agent-on-demand/aod/server/hub"
 	"github.com/agent-on-demand/aod/store"
@@ -41,6 +42,9 @@ func ledger(t *testing.T) (*store.Store, *store.Session) {
 	return s, session
 }
 
+// never asks again.
+func never(time.Duration) bool { return false }
+
 // recorded returns what the rows of a session say was written to each stream.
 func recorded(t *testing.T, s *store.Store, session string) map[string]string {
 	t.Helper()
@@ -71,7 +75,7 @@ func recorded(t *testing.T, s *store.Store, session string) map[string]string {
 func TestRecorderKeepsEveryByteAndCharacter(t *testing.T) {
 	t.Parallel()
 	s, session := ledger(t)
-	r := newRecorder(s, hub.New(s), session.ID, 1, func(err error) { t.Error(err) })
+	r := newRecorder(s, hub.New(s), session.ID, 1, func(err error) { t.Error(err) }, never)
 	var source strings.Builder
 	for i := range 20000 {
 		fmt.Fprintf(&source, "%d é € \U0001f600\n", i)
@@ -110,7 +114,7 @@ func TestRecorderGivesUpWithTheStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
-	r := newRecorder(s, hub.New(s), session.ID, 1, cancel)
+	r := newRecorder(s, hub.New(s), session.ID, 1, cancel, never)
 	if _, err := r.stream(store.Stdout).Write([]byte("lost")); err != nil {
 		t.Fatal(err)
 	}

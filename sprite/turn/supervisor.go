@@ -63,10 +63,11 @@ type Supervisor struct {
 	ctx  context.Context // of all work; ends when Close is called
 	stop context.CancelCauseFunc
 
-	mu      sync.Mutex
-	workers map[string]*worker // by session
-	work    sync.WaitGroup
-	doomed  chan struct{} // a wake-up for destroy
+	mu         sync.Mutex
+	workers    map[string]*worker // by session
+	destroying map[string]bool    // by sprite
+	work       sync.WaitGroup
+	doomed     chan struct{} // a wake-up for destroy
 }
 
 // Why work is cut short.
@@ -78,7 +79,7 @@ var (
 // New returns a Supervisor. Start it.
 func New(o Options) *Supervisor {
 	ctx, stop := context.WithCancelCause(context.Background())
-	return &Supervisor{Options: o, ctx: ctx, stop: stop, workers: map[string]*worker{}, doomed: make(chan struct{}, 1)}
+	return &Supervisor{Options: o, ctx: ctx, stop: stop, workers: map[string]*worker{}, destroying: map[string]bool{}, doomed: make(chan struct{}, 1)}
 }
 
 // Start takes up what the last server left and begins to destroy the Sprites

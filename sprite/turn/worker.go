@@ -119,7 +119,7 @@ func (w *worker) execute(argv []string) (store.Outcome, error) {
 	limit := w.brief.Turn.Timeout
 	ctx, cancel := context.WithTimeoutCause(w.ctx, time.Duration(limit)*time.Second, &failure{fmt.Sprintf("timed out after %d seconds", limit)})
 	defer cancel()
-	recorder := newRecorder(w.Store, w.Readers, w.session, w.number, w.cancel)
+	recorder := newRecorder(w.Store, w.Readers, w.session, w.number, w.cancel, w.pause)
 	code, err := w.Sprites.Exec(ctx, w.brief.Session.Sprite, argv, recorder.stream(store.Stdout), recorder.stream(store.Stderr))
 	if lost := recorder.close(); lost != nil && err == nil {
 		err = fmt.Errorf("store output: %w", lost)

@@ -34,11 +34,12 @@ type environment struct {
 	err    error
 }
 
-// known are the variables with our prefix. The last two are the clients'.
+// known are the variables with our prefix. The last four are the clients' and those
+// of a turn that runs aod.
 var known = []string{
 	"AOD_ADDR", "AOD_DATA_DIR", "AOD_PUBLIC_URL", "AOD_BOOTSTRAP_TOKEN", "AOD_ENCRYPTION_KEY",
 	"AOD_MAX_CONCURRENT_SESSIONS", "AOD_RUNTIMES_DIR", "AOD_SPRITE_ISOLATION", "AOD_SPRITE_ALLOW_HOSTS",
-	"AOD_CORS_ORIGINS", "AOD_LOG_FORMAT", "AOD_LOG_LEVEL", "AOD_API_URL", "AOD_API_TOKEN",
+	"AOD_CORS_ORIGINS", "AOD_LOG_FORMAT", "AOD_LOG_LEVEL", "AOD_API_URL", "AOD_API_TOKEN", "AOD_SESSION_ID", "AOD_MODEL",
 }
 
 // secrets have a twin with _FILE at its end that names a file with the value.
