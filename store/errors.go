@@ -13,7 +13,6 @@ const (
 	KindConflict
 	KindInvalid // well-formed, but its parts do not fit together
 	KindQuota
-	KindUnavailable
 )
 
 // Error is a refusal whose text is meant for the client, word for word.
@@ -42,9 +41,6 @@ func Conflict(format string, args ...any) *Error { return refuse(KindConflict, f
 
 // Invalid refuses values that are well-formed but do not fit together.
 func Invalid(format string, args ...any) *Error { return refuse(KindInvalid, format, args) }
-
-// Unavailable says that the server lacks what it needs to do this.
-func Unavailable(text string) *Error { return &Error{Kind: KindUnavailable, Text: text} }
 
 func refuse(kind Kind, format string, args []any) *Error {
 	return &Error{Kind: kind, Text: fmt.Sprintf(format, args...)}
