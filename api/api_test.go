@@ -126,6 +126,9 @@ func TestEveryOperationIsDescribed(t *testing.T) {
 		if o.RequestBody != nil {
 			want = append(want, "400", "413", "422")
 		}
+		if o.Parameters.GetByInAndName("query", "limit") != nil {
+			want = append(want, "422")
+		}
 		for _, status := range want {
 			if o.Responses.Value(status) == nil {
 				t.Errorf("%s lists no %s", o.OperationID, status)
@@ -189,7 +192,10 @@ func TestPropertiesAreOrderedAsWritten(t *testing.T) {
 
 // optional are the schemas whose objects need not have all their keys: they come
 // from requests, or the contract says so.
-var optional = map[string]bool{"StageEvent": true, "Networking": true, "GithubSkill": true, "McpServerURL": true, "McpServerStdio": true}
+var optional = map[string]bool{
+	"StageEvent": true, "Networking": true, "GithubSkill": true, "McpServerURL": true, "McpServerStdio": true,
+	"AgentList": true, "EnvironmentList": true, "SessionList": true, // only pages say whether there are more
+}
 
 // Everything in an answer is always there; what may be nothing is null.
 func TestAnswersAlwaysHaveAllTheirKeys(t *testing.T) {

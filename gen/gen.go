@@ -563,6 +563,12 @@ type AgentCreate struct {
 type AgentList struct {
 	// Data The entries.
 	Data []Agent `json:"data"`
+
+	// HasMore Whether there are more rows after this page. Only with `limit`.
+	HasMore *bool `json:"has_more,omitempty"`
+
+	// NextCursor The `cursor` of the next page, null if this is the last. Only with `limit`.
+	NextCursor nullable.Nullable[string] `json:"next_cursor,omitempty"`
 }
 
 // AgentUpdate What of an agent is changed.
@@ -737,6 +743,12 @@ type EnvironmentCreate struct {
 type EnvironmentList struct {
 	// Data The entries.
 	Data []Environment `json:"data"`
+
+	// HasMore Whether there are more rows after this page. Only with `limit`.
+	HasMore *bool `json:"has_more,omitempty"`
+
+	// NextCursor The `cursor` of the next page, null if this is the last. Only with `limit`.
+	NextCursor nullable.Nullable[string] `json:"next_cursor,omitempty"`
 }
 
 // EnvironmentUpdate What of an environment is changed.
@@ -944,6 +956,9 @@ type McpServerURLType string
 // Metadata Any JSON values by name.
 type Metadata = map[string]json.RawMessage
 
+// MetadataFilter Values of metadata by name.
+type MetadataFilter map[string]string
+
 // Networking What a Sprite may reach: everything, or the named hosts and nothing else, also while packages
 // are installed and repositories cloned. A limited network without hosts reaches nothing (and
 // Python clients of version 0.1.0 do not read it). Further keys are kept.
@@ -1097,6 +1112,12 @@ type SessionCreated struct {
 type SessionList struct {
 	// Data The entries.
 	Data []Session `json:"data"`
+
+	// HasMore Whether there are more rows after this page. Only with `limit`.
+	HasMore *bool `json:"has_more,omitempty"`
+
+	// NextCursor The `cursor` of the next page, null if this is the last. Only with `limit`.
+	NextCursor nullable.Nullable[string] `json:"next_cursor,omitempty"`
 }
 
 // SessionPrompt The next prompt of a session.
@@ -1291,8 +1312,17 @@ type Variables = map[string]string
 // AgentID defines model for AgentID.
 type AgentID = string
 
+// Cursor defines model for Cursor.
+type Cursor = string
+
 // EnvironmentID defines model for EnvironmentID.
 type EnvironmentID = string
+
+// IdempotencyKey defines model for IdempotencyKey.
+type IdempotencyKey = string
+
+// Limit defines model for Limit.
+type Limit = int
 
 // SessionID defines model for SessionID.
 type SessionID = string
@@ -1309,6 +1339,9 @@ type Conflict = Error
 // Invalid What is wrong with the fields of a request, one by one or together.
 type Invalid = InvalidRequest
 
+// InvalidQuery What is wrong with the fields of a request.
+type InvalidQuery = ValidationError
+
 // NotFound Why a request was refused.
 type NotFound = Error
 
@@ -1323,6 +1356,71 @@ type Unauthorized = Error
 
 // Unavailable Why a request was refused.
 type Unavailable = Error
+
+// ListAgentsParams defines parameters for ListAgents.
+type ListAgentsParams struct {
+	// Metadata Only agents whose metadata has these values, as in `metadata[team]=platform`. A value that is
+	// not a string is compared by its JSON text: `metadata[tier]=2`, `metadata[beta]=true`.
+	Metadata *MetadataFilter `json:"metadata,omitempty"`
+
+	// Limit How many rows a page has at most. Without it, the answer has all rows.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins, from the `next_cursor` of the page before. It needs `limit`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateAgentParams defines parameters for CreateAgent.
+type CreateAgentParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it is done once, and answered the
+	// same each time. 1 to 255 visible ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListEnvironmentsParams defines parameters for ListEnvironments.
+type ListEnvironmentsParams struct {
+	// Limit How many rows a page has at most. Without it, the answer has all rows.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins, from the `next_cursor` of the page before. It needs `limit`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateEnvironmentParams defines parameters for CreateEnvironment.
+type CreateEnvironmentParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it is done once, and answered the
+	// same each time. 1 to 255 visible ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListSessionsParams defines parameters for ListSessions.
+type ListSessionsParams struct {
+	// Status Only sessions of this status; give it several times for several.
+	Status []SessionStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// AgentID Only sessions of this agent.
+	AgentID *string `form:"agent_id,omitempty" json:"agent_id,omitempty"`
+
+	// Limit How many rows a page has at most. Without it, the answer has all rows.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins, from the `next_cursor` of the page before. It needs `limit`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateSessionParams defines parameters for CreateSession.
+type CreateSessionParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it is done once, and answered the
+	// same each time. 1 to 255 visible ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// PromptSessionParams defines parameters for PromptSession.
+type PromptSessionParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it is done once, and answered the
+	// same each time. 1 to 255 visible ASCII characters.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
 
 // StreamSessionParams defines parameters for StreamSession.
 type StreamSessionParams struct {
@@ -1806,10 +1904,10 @@ type ClientInterface interface {
 
 	// ListAgents List agents
 	//
-	// Returns all agents that are not archived, the newest first.
+	// Returns the agents that are not archived, the newest first.
 	//
 	// Corresponds with GET /agents (the `ListAgents` operationId).
-	ListAgents(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ListAgents(ctx context.Context, params *ListAgentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateAgentWithBody Create an agent
 	//
@@ -1820,7 +1918,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /agents (the `CreateAgent` operationId).
-	CreateAgentWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateAgentWithBody(ctx context.Context, params *CreateAgentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateAgent Create an agent
 	//
@@ -1831,7 +1929,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /agents (the `CreateAgent` operationId).
-	CreateAgent(ctx context.Context, body CreateAgentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateAgent(ctx context.Context, params *CreateAgentParams, body CreateAgentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetAgent Get an agent
 	//
@@ -1887,10 +1985,10 @@ type ClientInterface interface {
 
 	// ListEnvironments List environments
 	//
-	// Returns all environments that are not archived, the newest first.
+	// Returns the environments that are not archived, the newest first.
 	//
 	// Corresponds with GET /environments (the `ListEnvironments` operationId).
-	ListEnvironments(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ListEnvironments(ctx context.Context, params *ListEnvironmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateEnvironmentWithBody Create an environment
 	//
@@ -1900,7 +1998,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /environments (the `CreateEnvironment` operationId).
-	CreateEnvironmentWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateEnvironmentWithBody(ctx context.Context, params *CreateEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateEnvironment Create an environment
 	//
@@ -1910,7 +2008,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /environments (the `CreateEnvironment` operationId).
-	CreateEnvironment(ctx context.Context, body CreateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateEnvironment(ctx context.Context, params *CreateEnvironmentParams, body CreateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetEnvironment Get an environment
 	//
@@ -1990,10 +2088,10 @@ type ClientInterface interface {
 
 	// ListSessions List sessions
 	//
-	// Returns all sessions of every status, the newest first.
+	// Returns the sessions, of every status, the newest first.
 	//
 	// Corresponds with GET /sessions (the `ListSessions` operationId).
-	ListSessions(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ListSessions(ctx context.Context, params *ListSessionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateSessionWithBody Start a session
 	//
@@ -2009,7 +2107,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /sessions (the `CreateSession` operationId).
-	CreateSessionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateSessionWithBody(ctx context.Context, params *CreateSessionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateSession Start a session
 	//
@@ -2025,7 +2123,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /sessions (the `CreateSession` operationId).
-	CreateSession(ctx context.Context, body CreateSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateSession(ctx context.Context, params *CreateSessionParams, body CreateSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetSession Get a session
 	//
@@ -2053,7 +2151,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /sessions/{session_id}/prompt (the `PromptSession` operationId).
-	PromptSessionWithBody(ctx context.Context, sessionID SessionID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	PromptSessionWithBody(ctx context.Context, sessionID SessionID, params *PromptSessionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PromptSession Prompt a session again
 	//
@@ -2065,7 +2163,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /sessions/{session_id}/prompt (the `PromptSession` operationId).
-	PromptSession(ctx context.Context, sessionID SessionID, body PromptSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	PromptSession(ctx context.Context, sessionID SessionID, params *PromptSessionParams, body PromptSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StreamSession Read a session's stream
 	//
@@ -2112,11 +2210,11 @@ type ClientInterface interface {
 
 // ListAgents List agents
 //
-// Returns all agents that are not archived, the newest first.
+// Returns the agents that are not archived, the newest first.
 //
 // Corresponds with GET /agents (the `ListAgents` operationId).
-func (c *Client) ListAgents(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewListAgentsRequest(c.Server)
+func (c *Client) ListAgents(ctx context.Context, params *ListAgentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAgentsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2136,8 +2234,8 @@ func (c *Client) ListAgents(ctx context.Context, reqEditors ...RequestEditorFn) 
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /agents (the `CreateAgent` operationId).
-func (c *Client) CreateAgentWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateAgentRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateAgentWithBody(ctx context.Context, params *CreateAgentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateAgentRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2157,8 +2255,8 @@ func (c *Client) CreateAgentWithBody(ctx context.Context, contentType string, bo
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /agents (the `CreateAgent` operationId).
-func (c *Client) CreateAgent(ctx context.Context, body CreateAgentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateAgentRequest(c.Server, body)
+func (c *Client) CreateAgent(ctx context.Context, params *CreateAgentParams, body CreateAgentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateAgentRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2273,11 +2371,11 @@ func (c *Client) ListAgentVersions(ctx context.Context, agentID AgentID, reqEdit
 
 // ListEnvironments List environments
 //
-// Returns all environments that are not archived, the newest first.
+// Returns the environments that are not archived, the newest first.
 //
 // Corresponds with GET /environments (the `ListEnvironments` operationId).
-func (c *Client) ListEnvironments(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewListEnvironmentsRequest(c.Server)
+func (c *Client) ListEnvironments(ctx context.Context, params *ListEnvironmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListEnvironmentsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2296,8 +2394,8 @@ func (c *Client) ListEnvironments(ctx context.Context, reqEditors ...RequestEdit
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /environments (the `CreateEnvironment` operationId).
-func (c *Client) CreateEnvironmentWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateEnvironmentRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateEnvironmentWithBody(ctx context.Context, params *CreateEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateEnvironmentRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2316,8 +2414,8 @@ func (c *Client) CreateEnvironmentWithBody(ctx context.Context, contentType stri
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /environments (the `CreateEnvironment` operationId).
-func (c *Client) CreateEnvironment(ctx context.Context, body CreateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateEnvironmentRequest(c.Server, body)
+func (c *Client) CreateEnvironment(ctx context.Context, params *CreateEnvironmentParams, body CreateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateEnvironmentRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2496,11 +2594,11 @@ func (c *Client) GetDocumentYAML(ctx context.Context, reqEditors ...RequestEdito
 
 // ListSessions List sessions
 //
-// Returns all sessions of every status, the newest first.
+// Returns the sessions, of every status, the newest first.
 //
 // Corresponds with GET /sessions (the `ListSessions` operationId).
-func (c *Client) ListSessions(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewListSessionsRequest(c.Server)
+func (c *Client) ListSessions(ctx context.Context, params *ListSessionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSessionsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2525,8 +2623,8 @@ func (c *Client) ListSessions(ctx context.Context, reqEditors ...RequestEditorFn
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /sessions (the `CreateSession` operationId).
-func (c *Client) CreateSessionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateSessionRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateSessionWithBody(ctx context.Context, params *CreateSessionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateSessionRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2551,8 +2649,8 @@ func (c *Client) CreateSessionWithBody(ctx context.Context, contentType string, 
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /sessions (the `CreateSession` operationId).
-func (c *Client) CreateSession(ctx context.Context, body CreateSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateSessionRequest(c.Server, body)
+func (c *Client) CreateSession(ctx context.Context, params *CreateSessionParams, body CreateSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateSessionRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2609,8 +2707,8 @@ func (c *Client) DeleteSession(ctx context.Context, sessionID SessionID, reqEdit
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /sessions/{session_id}/prompt (the `PromptSession` operationId).
-func (c *Client) PromptSessionWithBody(ctx context.Context, sessionID SessionID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewPromptSessionRequestWithBody(c.Server, sessionID, contentType, body)
+func (c *Client) PromptSessionWithBody(ctx context.Context, sessionID SessionID, params *PromptSessionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPromptSessionRequestWithBody(c.Server, sessionID, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2631,8 +2729,8 @@ func (c *Client) PromptSessionWithBody(ctx context.Context, sessionID SessionID,
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /sessions/{session_id}/prompt (the `PromptSession` operationId).
-func (c *Client) PromptSession(ctx context.Context, sessionID SessionID, body PromptSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewPromptSessionRequest(c.Server, sessionID, body)
+func (c *Client) PromptSession(ctx context.Context, sessionID SessionID, params *PromptSessionParams, body PromptSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPromptSessionRequest(c.Server, sessionID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2716,7 +2814,7 @@ func (c *Client) ListSessionTurns(ctx context.Context, sessionID SessionID, reqE
 }
 
 // NewListAgentsRequest constructs an http.Request for the ListAgents method
-func NewListAgentsRequest(server string) (*http.Request, error) {
+func NewListAgentsRequest(server string, params *ListAgentsParams) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -2734,6 +2832,57 @@ func NewListAgentsRequest(server string) (*http.Request, error) {
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Metadata != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("deepObject", true, "metadata", *params.Metadata, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "object", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
@@ -2743,18 +2892,18 @@ func NewListAgentsRequest(server string) (*http.Request, error) {
 }
 
 // NewCreateAgentRequest calls the generic CreateAgent builder with application/json body
-func NewCreateAgentRequest(server string, body CreateAgentJSONRequestBody) (*http.Request, error) {
+func NewCreateAgentRequest(server string, params *CreateAgentParams, body CreateAgentJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateAgentRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateAgentRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateAgentRequestWithBody constructs an http.Request for the CreateAgent method, with any body, and a specified content type
-func NewCreateAgentRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateAgentRequestWithBody(server string, params *CreateAgentParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -2778,6 +2927,21 @@ func NewCreateAgentRequestWithBody(server string, contentType string, body io.Re
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -2932,7 +3096,7 @@ func NewListAgentVersionsRequest(server string, agentID AgentID) (*http.Request,
 }
 
 // NewListEnvironmentsRequest constructs an http.Request for the ListEnvironments method
-func NewListEnvironmentsRequest(server string) (*http.Request, error) {
+func NewListEnvironmentsRequest(server string, params *ListEnvironmentsParams) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -2950,6 +3114,45 @@ func NewListEnvironmentsRequest(server string) (*http.Request, error) {
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
@@ -2959,18 +3162,18 @@ func NewListEnvironmentsRequest(server string) (*http.Request, error) {
 }
 
 // NewCreateEnvironmentRequest calls the generic CreateEnvironment builder with application/json body
-func NewCreateEnvironmentRequest(server string, body CreateEnvironmentJSONRequestBody) (*http.Request, error) {
+func NewCreateEnvironmentRequest(server string, params *CreateEnvironmentParams, body CreateEnvironmentJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateEnvironmentRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateEnvironmentRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateEnvironmentRequestWithBody constructs an http.Request for the CreateEnvironment method, with any body, and a specified content type
-func NewCreateEnvironmentRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateEnvironmentRequestWithBody(server string, params *CreateEnvironmentParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -2994,6 +3197,21 @@ func NewCreateEnvironmentRequestWithBody(server string, contentType string, body
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -3263,7 +3481,7 @@ func NewGetDocumentYAMLRequest(server string) (*http.Request, error) {
 }
 
 // NewListSessionsRequest constructs an http.Request for the ListSessions method
-func NewListSessionsRequest(server string) (*http.Request, error) {
+func NewListSessionsRequest(server string, params *ListSessionsParams) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -3281,6 +3499,69 @@ func NewListSessionsRequest(server string) (*http.Request, error) {
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.AgentID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "agent_id", *params.AgentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
@@ -3290,18 +3571,18 @@ func NewListSessionsRequest(server string) (*http.Request, error) {
 }
 
 // NewCreateSessionRequest calls the generic CreateSession builder with application/json body
-func NewCreateSessionRequest(server string, body CreateSessionJSONRequestBody) (*http.Request, error) {
+func NewCreateSessionRequest(server string, params *CreateSessionParams, body CreateSessionJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateSessionRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateSessionRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateSessionRequestWithBody constructs an http.Request for the CreateSession method, with any body, and a specified content type
-func NewCreateSessionRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateSessionRequestWithBody(server string, params *CreateSessionParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -3325,6 +3606,21 @@ func NewCreateSessionRequestWithBody(server string, contentType string, body io.
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -3398,18 +3694,18 @@ func NewDeleteSessionRequest(server string, sessionID SessionID) (*http.Request,
 }
 
 // NewPromptSessionRequest calls the generic PromptSession builder with application/json body
-func NewPromptSessionRequest(server string, sessionID SessionID, body PromptSessionJSONRequestBody) (*http.Request, error) {
+func NewPromptSessionRequest(server string, sessionID SessionID, params *PromptSessionParams, body PromptSessionJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewPromptSessionRequestWithBody(server, sessionID, "application/json", bodyReader)
+	return NewPromptSessionRequestWithBody(server, sessionID, params, "application/json", bodyReader)
 }
 
 // NewPromptSessionRequestWithBody constructs an http.Request for the PromptSession method, with any body, and a specified content type
-func NewPromptSessionRequestWithBody(server string, sessionID SessionID, contentType string, body io.Reader) (*http.Request, error) {
+func NewPromptSessionRequestWithBody(server string, sessionID SessionID, params *PromptSessionParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -3440,6 +3736,21 @@ func NewPromptSessionRequestWithBody(server string, sessionID SessionID, content
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -3634,12 +3945,12 @@ type ClientWithResponsesInterface interface {
 
 	// ListAgentsWithResponse List agents
 	//
-	// Returns all agents that are not archived, the newest first.
+	// Returns the agents that are not archived, the newest first.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /agents (the `ListAgents` operationId).
-	ListAgentsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListAgentsResponse, error)
+	ListAgentsWithResponse(ctx context.Context, params *ListAgentsParams, reqEditors ...RequestEditorFn) (*ListAgentsResponse, error)
 
 	// CreateAgentWithBodyWithResponse Create an agent
 	//
@@ -3650,7 +3961,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /agents (the `CreateAgent` operationId).
-	CreateAgentWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAgentResponse, error)
+	CreateAgentWithBodyWithResponse(ctx context.Context, params *CreateAgentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAgentResponse, error)
 
 	// CreateAgentWithResponse Create an agent
 	//
@@ -3661,7 +3972,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /agents (the `CreateAgent` operationId).
-	CreateAgentWithResponse(ctx context.Context, body CreateAgentJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAgentResponse, error)
+	CreateAgentWithResponse(ctx context.Context, params *CreateAgentParams, body CreateAgentJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAgentResponse, error)
 
 	// GetAgentWithResponse Get an agent
 	//
@@ -3723,12 +4034,12 @@ type ClientWithResponsesInterface interface {
 
 	// ListEnvironmentsWithResponse List environments
 	//
-	// Returns all environments that are not archived, the newest first.
+	// Returns the environments that are not archived, the newest first.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /environments (the `ListEnvironments` operationId).
-	ListEnvironmentsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListEnvironmentsResponse, error)
+	ListEnvironmentsWithResponse(ctx context.Context, params *ListEnvironmentsParams, reqEditors ...RequestEditorFn) (*ListEnvironmentsResponse, error)
 
 	// CreateEnvironmentWithBodyWithResponse Create an environment
 	//
@@ -3738,7 +4049,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /environments (the `CreateEnvironment` operationId).
-	CreateEnvironmentWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateEnvironmentResponse, error)
+	CreateEnvironmentWithBodyWithResponse(ctx context.Context, params *CreateEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateEnvironmentResponse, error)
 
 	// CreateEnvironmentWithResponse Create an environment
 	//
@@ -3748,7 +4059,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /environments (the `CreateEnvironment` operationId).
-	CreateEnvironmentWithResponse(ctx context.Context, body CreateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateEnvironmentResponse, error)
+	CreateEnvironmentWithResponse(ctx context.Context, params *CreateEnvironmentParams, body CreateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateEnvironmentResponse, error)
 
 	// GetEnvironmentWithResponse Get an environment
 	//
@@ -3842,12 +4153,12 @@ type ClientWithResponsesInterface interface {
 
 	// ListSessionsWithResponse List sessions
 	//
-	// Returns all sessions of every status, the newest first.
+	// Returns the sessions, of every status, the newest first.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /sessions (the `ListSessions` operationId).
-	ListSessionsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListSessionsResponse, error)
+	ListSessionsWithResponse(ctx context.Context, params *ListSessionsParams, reqEditors ...RequestEditorFn) (*ListSessionsResponse, error)
 
 	// CreateSessionWithBodyWithResponse Start a session
 	//
@@ -3863,7 +4174,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /sessions (the `CreateSession` operationId).
-	CreateSessionWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateSessionResponse, error)
+	CreateSessionWithBodyWithResponse(ctx context.Context, params *CreateSessionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateSessionResponse, error)
 
 	// CreateSessionWithResponse Start a session
 	//
@@ -3879,7 +4190,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /sessions (the `CreateSession` operationId).
-	CreateSessionWithResponse(ctx context.Context, body CreateSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSessionResponse, error)
+	CreateSessionWithResponse(ctx context.Context, params *CreateSessionParams, body CreateSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSessionResponse, error)
 
 	// GetSessionWithResponse Get a session
 	//
@@ -3911,7 +4222,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /sessions/{session_id}/prompt (the `PromptSession` operationId).
-	PromptSessionWithBodyWithResponse(ctx context.Context, sessionID SessionID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PromptSessionResponse, error)
+	PromptSessionWithBodyWithResponse(ctx context.Context, sessionID SessionID, params *PromptSessionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PromptSessionResponse, error)
 
 	// PromptSessionWithResponse Prompt a session again
 	//
@@ -3923,7 +4234,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /sessions/{session_id}/prompt (the `PromptSession` operationId).
-	PromptSessionWithResponse(ctx context.Context, sessionID SessionID, body PromptSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*PromptSessionResponse, error)
+	PromptSessionWithResponse(ctx context.Context, sessionID SessionID, params *PromptSessionParams, body PromptSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*PromptSessionResponse, error)
 
 	// StreamSessionWithResponse Read a session's stream
 	//
@@ -3981,6 +4292,8 @@ type ListAgentsResponse struct {
 	JSON200 *AgentList
 	// JSON401 the response for an HTTP 401 `application/json` response
 	JSON401 *Unauthorized
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *InvalidQuery
 	// JSON500 the response for an HTTP 500 `application/json` response
 	JSON500 *ServerError
 }
@@ -3993,6 +4306,11 @@ func (r ListAgentsResponse) GetJSON200() *AgentList {
 // GetJSON401 returns the response for an HTTP 401 `application/json` response
 func (r ListAgentsResponse) GetJSON401() *Unauthorized {
 	return r.JSON401
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ListAgentsResponse) GetJSON422() *InvalidQuery {
+	return r.JSON422
 }
 
 // GetJSON500 returns the response for an HTTP 500 `application/json` response
@@ -4029,6 +4347,11 @@ func (r ListAgentsResponse) ContentType() string {
 	return ""
 }
 
+// CreateAgentResponse201Headers the declared response headers of an HTTP 201 response for CreateAgent
+type CreateAgentResponse201Headers struct {
+	IdempotencyReplayed *string
+}
+
 type CreateAgentResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -4048,6 +4371,8 @@ type CreateAgentResponse struct {
 	JSON422 *Invalid
 	// JSON500 the response for an HTTP 500 `application/json` response
 	JSON500 *ServerError
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateAgentResponse201Headers
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -4409,6 +4734,8 @@ type ListEnvironmentsResponse struct {
 	JSON200 *EnvironmentList
 	// JSON401 the response for an HTTP 401 `application/json` response
 	JSON401 *Unauthorized
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *InvalidQuery
 	// JSON500 the response for an HTTP 500 `application/json` response
 	JSON500 *ServerError
 }
@@ -4421,6 +4748,11 @@ func (r ListEnvironmentsResponse) GetJSON200() *EnvironmentList {
 // GetJSON401 returns the response for an HTTP 401 `application/json` response
 func (r ListEnvironmentsResponse) GetJSON401() *Unauthorized {
 	return r.JSON401
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ListEnvironmentsResponse) GetJSON422() *InvalidQuery {
+	return r.JSON422
 }
 
 // GetJSON500 returns the response for an HTTP 500 `application/json` response
@@ -4457,6 +4789,11 @@ func (r ListEnvironmentsResponse) ContentType() string {
 	return ""
 }
 
+// CreateEnvironmentResponse201Headers the declared response headers of an HTTP 201 response for CreateEnvironment
+type CreateEnvironmentResponse201Headers struct {
+	IdempotencyReplayed *string
+}
+
 type CreateEnvironmentResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -4474,6 +4811,8 @@ type CreateEnvironmentResponse struct {
 	JSON422 *Invalid
 	// JSON500 the response for an HTTP 500 `application/json` response
 	JSON500 *ServerError
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateEnvironmentResponse201Headers
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -5029,6 +5368,8 @@ type ListSessionsResponse struct {
 	JSON200 *SessionList
 	// JSON401 the response for an HTTP 401 `application/json` response
 	JSON401 *Unauthorized
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *InvalidQuery
 	// JSON500 the response for an HTTP 500 `application/json` response
 	JSON500 *ServerError
 }
@@ -5041,6 +5382,11 @@ func (r ListSessionsResponse) GetJSON200() *SessionList {
 // GetJSON401 returns the response for an HTTP 401 `application/json` response
 func (r ListSessionsResponse) GetJSON401() *Unauthorized {
 	return r.JSON401
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ListSessionsResponse) GetJSON422() *InvalidQuery {
+	return r.JSON422
 }
 
 // GetJSON500 returns the response for an HTTP 500 `application/json` response
@@ -5077,6 +5423,11 @@ func (r ListSessionsResponse) ContentType() string {
 	return ""
 }
 
+// CreateSessionResponse202Headers the declared response headers of an HTTP 202 response for CreateSession
+type CreateSessionResponse202Headers struct {
+	IdempotencyReplayed *string
+}
+
 type CreateSessionResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5100,6 +5451,8 @@ type CreateSessionResponse struct {
 	JSON500 *ServerError
 	// JSON503 the response for an HTTP 503 `application/json` response
 	JSON503 *Unavailable
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *CreateSessionResponse202Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
@@ -5312,6 +5665,11 @@ func (r DeleteSessionResponse) ContentType() string {
 	return ""
 }
 
+// PromptSessionResponse202Headers the declared response headers of an HTTP 202 response for PromptSession
+type PromptSessionResponse202Headers struct {
+	IdempotencyReplayed *string
+}
+
 type PromptSessionResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5333,6 +5691,8 @@ type PromptSessionResponse struct {
 	JSON500 *ServerError
 	// JSON503 the response for an HTTP 503 `application/json` response
 	JSON503 *Unavailable
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *PromptSessionResponse202Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
@@ -5612,13 +5972,13 @@ func (r ListSessionTurnsResponse) ContentType() string {
 
 // ListAgentsWithResponse List agents
 //
-// Returns all agents that are not archived, the newest first.
+// Returns the agents that are not archived, the newest first.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /agents (the `ListAgents` operationId).
-func (c *ClientWithResponses) ListAgentsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListAgentsResponse, error) {
-	rsp, err := c.ListAgents(ctx, reqEditors...)
+func (c *ClientWithResponses) ListAgentsWithResponse(ctx context.Context, params *ListAgentsParams, reqEditors ...RequestEditorFn) (*ListAgentsResponse, error) {
+	rsp, err := c.ListAgents(ctx, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -5634,8 +5994,8 @@ func (c *ClientWithResponses) ListAgentsWithResponse(ctx context.Context, reqEdi
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /agents (the `CreateAgent` operationId).
-func (c *ClientWithResponses) CreateAgentWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAgentResponse, error) {
-	rsp, err := c.CreateAgentWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateAgentWithBodyWithResponse(ctx context.Context, params *CreateAgentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAgentResponse, error) {
+	rsp, err := c.CreateAgentWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -5651,8 +6011,8 @@ func (c *ClientWithResponses) CreateAgentWithBodyWithResponse(ctx context.Contex
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /agents (the `CreateAgent` operationId).
-func (c *ClientWithResponses) CreateAgentWithResponse(ctx context.Context, body CreateAgentJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAgentResponse, error) {
-	rsp, err := c.CreateAgent(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateAgentWithResponse(ctx context.Context, params *CreateAgentParams, body CreateAgentJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAgentResponse, error) {
+	rsp, err := c.CreateAgent(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -5749,13 +6109,13 @@ func (c *ClientWithResponses) ListAgentVersionsWithResponse(ctx context.Context,
 
 // ListEnvironmentsWithResponse List environments
 //
-// Returns all environments that are not archived, the newest first.
+// Returns the environments that are not archived, the newest first.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /environments (the `ListEnvironments` operationId).
-func (c *ClientWithResponses) ListEnvironmentsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListEnvironmentsResponse, error) {
-	rsp, err := c.ListEnvironments(ctx, reqEditors...)
+func (c *ClientWithResponses) ListEnvironmentsWithResponse(ctx context.Context, params *ListEnvironmentsParams, reqEditors ...RequestEditorFn) (*ListEnvironmentsResponse, error) {
+	rsp, err := c.ListEnvironments(ctx, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -5770,8 +6130,8 @@ func (c *ClientWithResponses) ListEnvironmentsWithResponse(ctx context.Context, 
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /environments (the `CreateEnvironment` operationId).
-func (c *ClientWithResponses) CreateEnvironmentWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateEnvironmentResponse, error) {
-	rsp, err := c.CreateEnvironmentWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateEnvironmentWithBodyWithResponse(ctx context.Context, params *CreateEnvironmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateEnvironmentResponse, error) {
+	rsp, err := c.CreateEnvironmentWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -5786,8 +6146,8 @@ func (c *ClientWithResponses) CreateEnvironmentWithBodyWithResponse(ctx context.
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /environments (the `CreateEnvironment` operationId).
-func (c *ClientWithResponses) CreateEnvironmentWithResponse(ctx context.Context, body CreateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateEnvironmentResponse, error) {
-	rsp, err := c.CreateEnvironment(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateEnvironmentWithResponse(ctx context.Context, params *CreateEnvironmentParams, body CreateEnvironmentJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateEnvironmentResponse, error) {
+	rsp, err := c.CreateEnvironment(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -5940,13 +6300,13 @@ func (c *ClientWithResponses) GetDocumentYAMLWithResponse(ctx context.Context, r
 
 // ListSessionsWithResponse List sessions
 //
-// Returns all sessions of every status, the newest first.
+// Returns the sessions, of every status, the newest first.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /sessions (the `ListSessions` operationId).
-func (c *ClientWithResponses) ListSessionsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListSessionsResponse, error) {
-	rsp, err := c.ListSessions(ctx, reqEditors...)
+func (c *ClientWithResponses) ListSessionsWithResponse(ctx context.Context, params *ListSessionsParams, reqEditors ...RequestEditorFn) (*ListSessionsResponse, error) {
+	rsp, err := c.ListSessions(ctx, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -5967,8 +6327,8 @@ func (c *ClientWithResponses) ListSessionsWithResponse(ctx context.Context, reqE
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /sessions (the `CreateSession` operationId).
-func (c *ClientWithResponses) CreateSessionWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateSessionResponse, error) {
-	rsp, err := c.CreateSessionWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateSessionWithBodyWithResponse(ctx context.Context, params *CreateSessionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateSessionResponse, error) {
+	rsp, err := c.CreateSessionWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -5989,8 +6349,8 @@ func (c *ClientWithResponses) CreateSessionWithBodyWithResponse(ctx context.Cont
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /sessions (the `CreateSession` operationId).
-func (c *ClientWithResponses) CreateSessionWithResponse(ctx context.Context, body CreateSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSessionResponse, error) {
-	rsp, err := c.CreateSession(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateSessionWithResponse(ctx context.Context, params *CreateSessionParams, body CreateSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSessionResponse, error) {
+	rsp, err := c.CreateSession(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -6039,8 +6399,8 @@ func (c *ClientWithResponses) DeleteSessionWithResponse(ctx context.Context, ses
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /sessions/{session_id}/prompt (the `PromptSession` operationId).
-func (c *ClientWithResponses) PromptSessionWithBodyWithResponse(ctx context.Context, sessionID SessionID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PromptSessionResponse, error) {
-	rsp, err := c.PromptSessionWithBody(ctx, sessionID, contentType, body, reqEditors...)
+func (c *ClientWithResponses) PromptSessionWithBodyWithResponse(ctx context.Context, sessionID SessionID, params *PromptSessionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PromptSessionResponse, error) {
+	rsp, err := c.PromptSessionWithBody(ctx, sessionID, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -6057,8 +6417,8 @@ func (c *ClientWithResponses) PromptSessionWithBodyWithResponse(ctx context.Cont
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /sessions/{session_id}/prompt (the `PromptSession` operationId).
-func (c *ClientWithResponses) PromptSessionWithResponse(ctx context.Context, sessionID SessionID, body PromptSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*PromptSessionResponse, error) {
-	rsp, err := c.PromptSession(ctx, sessionID, body, reqEditors...)
+func (c *ClientWithResponses) PromptSessionWithResponse(ctx context.Context, sessionID SessionID, params *PromptSessionParams, body PromptSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*PromptSessionResponse, error) {
+	rsp, err := c.PromptSession(ctx, sessionID, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -6159,6 +6519,13 @@ func ParseListAgentsResponse(rsp *http.Response) (*ListAgentsResponse, error) {
 		}
 		response.JSON401 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest InvalidQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest ServerError
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -6241,6 +6608,19 @@ func ParseCreateAgentResponse(rsp *http.Response) (*CreateAgentResponse, error) 
 		}
 		response.JSON500 = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateAgentResponse201Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers201 = &headers
 	}
 
 	return response, nil
@@ -6497,6 +6877,13 @@ func ParseListEnvironmentsResponse(rsp *http.Response) (*ListEnvironmentsRespons
 		}
 		response.JSON401 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest InvalidQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest ServerError
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -6572,6 +6959,19 @@ func ParseCreateEnvironmentResponse(rsp *http.Response) (*CreateEnvironmentRespo
 		}
 		response.JSON500 = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateEnvironmentResponse201Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers201 = &headers
 	}
 
 	return response, nil
@@ -6967,6 +7367,13 @@ func ParseListSessionsResponse(rsp *http.Response) (*ListSessionsResponse, error
 		}
 		response.JSON401 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest InvalidQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest ServerError
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -7063,6 +7470,19 @@ func ParseCreateSessionResponse(rsp *http.Response) (*CreateSessionResponse, err
 		}
 		response.JSON503 = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers CreateSessionResponse202Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers202 = &headers
 	}
 
 	return response, nil
@@ -7248,6 +7668,19 @@ func ParsePromptSessionResponse(rsp *http.Response) (*PromptSessionResponse, err
 
 	}
 
+	switch {
+	case rsp.StatusCode == 202:
+		var headers PromptSessionResponse202Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers202 = &headers
+	}
+
 	return response, nil
 }
 
@@ -7423,10 +7856,10 @@ func ParseListSessionTurnsResponse(rsp *http.Response) (*ListSessionTurnsRespons
 type ServerInterface interface {
 	// ListAgents List agents
 	// (GET /agents)
-	ListAgents(ctx echo.Context) error
+	ListAgents(ctx echo.Context, params ListAgentsParams) error
 	// CreateAgent Create an agent
 	// (POST /agents)
-	CreateAgent(ctx echo.Context) error
+	CreateAgent(ctx echo.Context, params CreateAgentParams) error
 	// GetAgent Get an agent
 	// (GET /agents/{agent_id})
 	GetAgent(ctx echo.Context, agentID AgentID) error
@@ -7441,10 +7874,10 @@ type ServerInterface interface {
 	ListAgentVersions(ctx echo.Context, agentID AgentID) error
 	// ListEnvironments List environments
 	// (GET /environments)
-	ListEnvironments(ctx echo.Context) error
+	ListEnvironments(ctx echo.Context, params ListEnvironmentsParams) error
 	// CreateEnvironment Create an environment
 	// (POST /environments)
-	CreateEnvironment(ctx echo.Context) error
+	CreateEnvironment(ctx echo.Context, params CreateEnvironmentParams) error
 	// GetEnvironment Get an environment
 	// (GET /environments/{environment_id})
 	GetEnvironment(ctx echo.Context, environmentID EnvironmentID) error
@@ -7471,10 +7904,10 @@ type ServerInterface interface {
 	GetDocumentYAML(ctx echo.Context) error
 	// ListSessions List sessions
 	// (GET /sessions)
-	ListSessions(ctx echo.Context) error
+	ListSessions(ctx echo.Context, params ListSessionsParams) error
 	// CreateSession Start a session
 	// (POST /sessions)
-	CreateSession(ctx echo.Context) error
+	CreateSession(ctx echo.Context, params CreateSessionParams) error
 	// GetSession Get a session
 	// (GET /sessions/{session_id})
 	GetSession(ctx echo.Context, sessionID SessionID) error
@@ -7483,7 +7916,7 @@ type ServerInterface interface {
 	DeleteSession(ctx echo.Context, sessionID SessionID) error
 	// PromptSession Prompt a session again
 	// (POST /sessions/{session_id}/prompt)
-	PromptSession(ctx echo.Context, sessionID SessionID) error
+	PromptSession(ctx echo.Context, sessionID SessionID, params PromptSessionParams) error
 	// StreamSession Read a session's stream
 	// (GET /sessions/{session_id}/stream)
 	StreamSession(ctx echo.Context, sessionID SessionID, params StreamSessionParams) error
@@ -7504,8 +7937,31 @@ type ServerInterfaceWrapper struct {
 func (w *ServerInterfaceWrapper) ListAgents(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAgentsParams
+	// ------------- Optional query parameter "metadata" -------------
+
+	err = runtime.BindQueryParameterWithOptions("deepObject", true, false, "metadata", ctx.QueryParams(), &params.Metadata, runtime.BindQueryParameterOptions{Type: "object", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter metadata: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ListAgents(ctx)
+	err = w.Handler.ListAgents(ctx, params)
 	return err
 }
 
@@ -7513,8 +7969,28 @@ func (w *ServerInterfaceWrapper) ListAgents(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateAgent(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateAgentParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateAgent(ctx)
+	err = w.Handler.CreateAgent(ctx, params)
 	return err
 }
 
@@ -7586,8 +8062,24 @@ func (w *ServerInterfaceWrapper) ListAgentVersions(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) ListEnvironments(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEnvironmentsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ListEnvironments(ctx)
+	err = w.Handler.ListEnvironments(ctx, params)
 	return err
 }
 
@@ -7595,8 +8087,28 @@ func (w *ServerInterfaceWrapper) ListEnvironments(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateEnvironment(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateEnvironmentParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateEnvironment(ctx)
+	err = w.Handler.CreateEnvironment(ctx, params)
 	return err
 }
 
@@ -7711,8 +8223,38 @@ func (w *ServerInterfaceWrapper) GetDocumentYAML(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) ListSessions(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSessionsParams
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "agent_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "agent_id", ctx.QueryParams(), &params.AgentID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter agent_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ListSessions(ctx)
+	err = w.Handler.ListSessions(ctx, params)
 	return err
 }
 
@@ -7720,8 +8262,28 @@ func (w *ServerInterfaceWrapper) ListSessions(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateSession(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateSessionParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateSession(ctx)
+	err = w.Handler.CreateSession(ctx, params)
 	return err
 }
 
@@ -7768,8 +8330,28 @@ func (w *ServerInterfaceWrapper) PromptSession(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter session_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PromptSessionParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.PromptSession(ctx, sessionID)
+	err = w.Handler.PromptSession(ctx, sessionID, params)
 	return err
 }
 
@@ -7937,6 +8519,8 @@ func (t *InvalidJSONResponse) UnmarshalJSON(b []byte) error {
 	return (*InvalidRequest)(t).UnmarshalJSON(b)
 }
 
+type InvalidQueryJSONResponse ValidationError
+
 type NotFoundJSONResponse Error
 
 type ServerErrorJSONResponse Error
@@ -7948,6 +8532,7 @@ type UnauthorizedJSONResponse Error
 type UnavailableJSONResponse Error
 
 type ListAgentsRequestObject struct {
+	Params ListAgentsParams
 }
 
 type ListAgentsResponseObject interface {
@@ -7982,6 +8567,20 @@ func (response ListAgents401JSONResponse) VisitListAgentsResponse(w http.Respons
 	return err
 }
 
+type ListAgents422JSONResponse struct{ InvalidQueryJSONResponse }
+
+func (response ListAgents422JSONResponse) VisitListAgentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListAgents500JSONResponse struct{ ServerErrorJSONResponse }
 
 func (response ListAgents500JSONResponse) VisitListAgentsResponse(w http.ResponseWriter) error {
@@ -7997,22 +8596,33 @@ func (response ListAgents500JSONResponse) VisitListAgentsResponse(w http.Respons
 }
 
 type CreateAgentRequestObject struct {
-	Body *CreateAgentJSONRequestBody
+	Params CreateAgentParams
+	Body   *CreateAgentJSONRequestBody
 }
 
 type CreateAgentResponseObject interface {
 	VisitCreateAgentResponse(w http.ResponseWriter) error
 }
 
-type CreateAgent201JSONResponse Agent
+type CreateAgent201ResponseHeaders struct {
+	IdempotencyReplayed *string
+}
+
+type CreateAgent201JSONResponse struct {
+	Body    Agent
+	Headers CreateAgent201ResponseHeaders
+}
 
 func (response CreateAgent201JSONResponse) VisitCreateAgentResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
@@ -8444,6 +9054,7 @@ func (response ListAgentVersions500JSONResponse) VisitListAgentVersionsResponse(
 }
 
 type ListEnvironmentsRequestObject struct {
+	Params ListEnvironmentsParams
 }
 
 type ListEnvironmentsResponseObject interface {
@@ -8478,6 +9089,20 @@ func (response ListEnvironments401JSONResponse) VisitListEnvironmentsResponse(w 
 	return err
 }
 
+type ListEnvironments422JSONResponse struct{ InvalidQueryJSONResponse }
+
+func (response ListEnvironments422JSONResponse) VisitListEnvironmentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListEnvironments500JSONResponse struct{ ServerErrorJSONResponse }
 
 func (response ListEnvironments500JSONResponse) VisitListEnvironmentsResponse(w http.ResponseWriter) error {
@@ -8493,22 +9118,33 @@ func (response ListEnvironments500JSONResponse) VisitListEnvironmentsResponse(w 
 }
 
 type CreateEnvironmentRequestObject struct {
-	Body *CreateEnvironmentJSONRequestBody
+	Params CreateEnvironmentParams
+	Body   *CreateEnvironmentJSONRequestBody
 }
 
 type CreateEnvironmentResponseObject interface {
 	VisitCreateEnvironmentResponse(w http.ResponseWriter) error
 }
 
-type CreateEnvironment201JSONResponse Environment
+type CreateEnvironment201ResponseHeaders struct {
+	IdempotencyReplayed *string
+}
+
+type CreateEnvironment201JSONResponse struct {
+	Body    Environment
+	Headers CreateEnvironment201ResponseHeaders
+}
 
 func (response CreateEnvironment201JSONResponse) VisitCreateEnvironmentResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
@@ -9087,6 +9723,7 @@ func (response GetDocumentYAML200ApplicationYamlResponse) VisitGetDocumentYAMLRe
 }
 
 type ListSessionsRequestObject struct {
+	Params ListSessionsParams
 }
 
 type ListSessionsResponseObject interface {
@@ -9121,6 +9758,20 @@ func (response ListSessions401JSONResponse) VisitListSessionsResponse(w http.Res
 	return err
 }
 
+type ListSessions422JSONResponse struct{ InvalidQueryJSONResponse }
+
+func (response ListSessions422JSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSessions500JSONResponse struct{ ServerErrorJSONResponse }
 
 func (response ListSessions500JSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
@@ -9136,22 +9787,33 @@ func (response ListSessions500JSONResponse) VisitListSessionsResponse(w http.Res
 }
 
 type CreateSessionRequestObject struct {
-	Body *CreateSessionJSONRequestBody
+	Params CreateSessionParams
+	Body   *CreateSessionJSONRequestBody
 }
 
 type CreateSessionResponseObject interface {
 	VisitCreateSessionResponse(w http.ResponseWriter) error
 }
 
-type CreateSession202JSONResponse SessionCreated
+type CreateSession202ResponseHeaders struct {
+	IdempotencyReplayed *string
+}
+
+type CreateSession202JSONResponse struct {
+	Body    SessionCreated
+	Headers CreateSession202ResponseHeaders
+}
 
 func (response CreateSession202JSONResponse) VisitCreateSessionResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
 	w.WriteHeader(202)
 	_, err := buf.WriteTo(w)
 	return err
@@ -9427,6 +10089,7 @@ func (response DeleteSession500JSONResponse) VisitDeleteSessionResponse(w http.R
 
 type PromptSessionRequestObject struct {
 	SessionID SessionID `json:"session_id"`
+	Params    PromptSessionParams
 	Body      *PromptSessionJSONRequestBody
 }
 
@@ -9434,15 +10097,25 @@ type PromptSessionResponseObject interface {
 	VisitPromptSessionResponse(w http.ResponseWriter) error
 }
 
-type PromptSession202JSONResponse SessionPrompted
+type PromptSession202ResponseHeaders struct {
+	IdempotencyReplayed *string
+}
+
+type PromptSession202JSONResponse struct {
+	Body    SessionPrompted
+	Headers PromptSession202ResponseHeaders
+}
 
 func (response PromptSession202JSONResponse) VisitPromptSessionResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
 	w.WriteHeader(202)
 	_, err := buf.WriteTo(w)
 	return err
@@ -9911,8 +10584,10 @@ type strictHandler struct {
 }
 
 // ListAgents operation middleware
-func (sh *strictHandler) ListAgents(ctx echo.Context) error {
+func (sh *strictHandler) ListAgents(ctx echo.Context, params ListAgentsParams) error {
 	var request ListAgentsRequestObject
+
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.ListAgents(ctx.Request().Context(), request.(ListAgentsRequestObject))
@@ -9934,8 +10609,10 @@ func (sh *strictHandler) ListAgents(ctx echo.Context) error {
 }
 
 // CreateAgent operation middleware
-func (sh *strictHandler) CreateAgent(ctx echo.Context) error {
+func (sh *strictHandler) CreateAgent(ctx echo.Context, params CreateAgentParams) error {
 	var request CreateAgentRequestObject
+
+	request.Params = params
 
 	var body CreateAgentJSONRequestBody
 	var err error
@@ -10103,8 +10780,10 @@ func (sh *strictHandler) ListAgentVersions(ctx echo.Context, agentID AgentID) er
 }
 
 // ListEnvironments operation middleware
-func (sh *strictHandler) ListEnvironments(ctx echo.Context) error {
+func (sh *strictHandler) ListEnvironments(ctx echo.Context, params ListEnvironmentsParams) error {
 	var request ListEnvironmentsRequestObject
+
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.ListEnvironments(ctx.Request().Context(), request.(ListEnvironmentsRequestObject))
@@ -10126,8 +10805,10 @@ func (sh *strictHandler) ListEnvironments(ctx echo.Context) error {
 }
 
 // CreateEnvironment operation middleware
-func (sh *strictHandler) CreateEnvironment(ctx echo.Context) error {
+func (sh *strictHandler) CreateEnvironment(ctx echo.Context, params CreateEnvironmentParams) error {
 	var request CreateEnvironmentRequestObject
+
+	request.Params = params
 
 	var body CreateEnvironmentJSONRequestBody
 	var err error
@@ -10389,8 +11070,10 @@ func (sh *strictHandler) GetDocumentYAML(ctx echo.Context) error {
 }
 
 // ListSessions operation middleware
-func (sh *strictHandler) ListSessions(ctx echo.Context) error {
+func (sh *strictHandler) ListSessions(ctx echo.Context, params ListSessionsParams) error {
 	var request ListSessionsRequestObject
+
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.ListSessions(ctx.Request().Context(), request.(ListSessionsRequestObject))
@@ -10412,8 +11095,10 @@ func (sh *strictHandler) ListSessions(ctx echo.Context) error {
 }
 
 // CreateSession operation middleware
-func (sh *strictHandler) CreateSession(ctx echo.Context) error {
+func (sh *strictHandler) CreateSession(ctx echo.Context, params CreateSessionParams) error {
 	var request CreateSessionRequestObject
+
+	request.Params = params
 
 	var body CreateSessionJSONRequestBody
 	var err error
@@ -10508,10 +11193,11 @@ func (sh *strictHandler) DeleteSession(ctx echo.Context, sessionID SessionID) er
 }
 
 // PromptSession operation middleware
-func (sh *strictHandler) PromptSession(ctx echo.Context, sessionID SessionID) error {
+func (sh *strictHandler) PromptSession(ctx echo.Context, sessionID SessionID, params PromptSessionParams) error {
 	var request PromptSessionRequestObject
 
 	request.SessionID = sessionID
+	request.Params = params
 
 	var body PromptSessionJSONRequestBody
 	var err error

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"net/http"
 
 	"github.com/agent-on-demand/aod/api"
 	"github.com/agent-on-demand/aod/gen"
@@ -26,20 +27,26 @@ func (s *Server) CreateAgent(ctx context.Context, r gen.CreateAgentRequestObject
 	agent, err := s.store.CreateAgent(ctx, user(ctx), store.AgentSpec{
 		Name: r.Body.Name, Description: value(r.Body.Description), System: value(r.Body.System), Model: model, Runtime: runtime,
 		EnvironmentID: unlessEmpty(r.Body.EnvironmentID), Skills: r.Body.Skills, MCPServers: r.Body.McpServers, Metadata: r.Body.Metadata,
-	})
+	}, receipt(ctx, http.StatusCreated, agentBody))
 	if err != nil {
 		return nil, err
 	}
-	return gen.CreateAgent201JSONResponse(agentBody(agent)), nil
+	return gen.CreateAgent201JSONResponse{Body: agentBody(agent)}, nil
 }
 
 // ListAgents returns the user's agents that are not archived.
-func (s *Server) ListAgents(ctx context.Context, _ gen.ListAgentsRequestObject) (gen.ListAgentsResponseObject, error) {
-	agents, err := s.store.Agents(ctx, user(ctx))
+func (s *Server) ListAgents(ctx context.Context, r gen.ListAgentsRequestObject) (gen.ListAgentsResponseObject, error) {
+	page, err := page(r.Params.Limit, r.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	return gen.ListAgents200JSONResponse{Data: each(agents, agentBody)}, nil
+	agents, err := s.store.Agents(ctx, user(ctx), value(r.Params.Metadata), page)
+	if err != nil {
+		return nil, err
+	}
+	body := gen.ListAgents200JSONResponse{Data: each(agents.Rows, agentBody)}
+	body.HasMore, body.NextCursor = more(page, agents)
+	return body, nil
 }
 
 // GetAgent returns an agent.

@@ -57,5 +57,13 @@ func (s *Server) bearer(c echo.Context) (*store.Token, error) {
 	if !ok {
 		return nil, errNoCredential
 	}
-	return s.store.Authenticate(c.Request().Context(), text)
+	ctx := c.Request().Context()
+	token, err := s.store.Authenticate(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.store.Used(ctx, token); err != nil { // no reason to refuse what the token may do
+		s.log.WarnContext(ctx, "last use of a token could not be noted", "token", token.ID, "error", err, "request_id", requestID(c))
+	}
+	return token, nil
 }

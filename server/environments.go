@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net/http"
 
 	"github.com/agent-on-demand/aod/gen"
 	"github.com/agent-on-demand/aod/store"
@@ -20,20 +21,26 @@ func (s *Server) CreateEnvironment(ctx context.Context, r gen.CreateEnvironmentR
 	if r.Body.Networking != nil {
 		spec.Networking = typed(r.Body.Networking)
 	}
-	env, err := s.store.CreateEnvironment(ctx, user(ctx), spec)
+	env, err := s.store.CreateEnvironment(ctx, user(ctx), spec, receipt(ctx, http.StatusCreated, environmentBody))
 	if err != nil {
 		return nil, err
 	}
-	return gen.CreateEnvironment201JSONResponse(environmentBody(env)), nil
+	return gen.CreateEnvironment201JSONResponse{Body: environmentBody(env)}, nil
 }
 
 // ListEnvironments returns the user's environments that are not archived.
-func (s *Server) ListEnvironments(ctx context.Context, _ gen.ListEnvironmentsRequestObject) (gen.ListEnvironmentsResponseObject, error) {
-	environments, err := s.store.Environments(ctx, user(ctx))
+func (s *Server) ListEnvironments(ctx context.Context, r gen.ListEnvironmentsRequestObject) (gen.ListEnvironmentsResponseObject, error) {
+	page, err := page(r.Params.Limit, r.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	return gen.ListEnvironments200JSONResponse{Data: each(environments, environmentBody)}, nil
+	environments, err := s.store.Environments(ctx, user(ctx), page)
+	if err != nil {
+		return nil, err
+	}
+	body := gen.ListEnvironments200JSONResponse{Data: each(environments.Rows, environmentBody)}
+	body.HasMore, body.NextCursor = more(page, environments)
+	return body, nil
 }
 
 // GetEnvironment returns an environment.

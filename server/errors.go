@@ -48,6 +48,8 @@ func answer(err error) (status int, body errorBody, known bool) {
 		return statuses[refusal.Kind], body, true
 	case errors.As(err, &bad):
 		return http.StatusUnprocessableEntity, errorBody{Detail: bad.problems}, true
+	case errors.Is(err, store.ErrCursor):
+		return http.StatusUnprocessableEntity, errorBody{Detail: []problem{ruled(hidden, store.ErrCursor.Error(), "query", "cursor")}}, true
 	case errors.As(err, &runtime):
 		return http.StatusBadRequest, errorBody{Detail: runtime.Error()}, true
 	case errors.As(err, &provider):
@@ -73,7 +75,11 @@ func (s *Server) handleError(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
 	}
-	if err := c.JSON(status, body); err != nil {
+	text, err := encode(body)
+	if err == nil {
+		err = c.JSONBlob(status, text)
+	}
+	if err != nil {
 		s.log.Debug("answer could not be written", "error", err, "request_id", requestID(c))
 	}
 }

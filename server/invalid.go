@@ -89,6 +89,8 @@ func formal(e *openapi3.SchemaError) problem {
 		p.Type, p.Msg = "greater_than_equal", fmt.Sprintf("Input should be greater than or equal to %.0f", *s.Min)
 	case "maximum":
 		p.Type, p.Msg = "less_than_equal", fmt.Sprintf("Input should be less than or equal to %.0f", *s.Max)
+	case "pattern":
+		p.Type, p.Msg = "string_pattern_mismatch", fmt.Sprintf("String should match pattern '%s'", s.Pattern)
 	case "enum":
 		p.Type, p.Msg = "literal_error", "Input should be "+alternatives(s.Enum)
 	}

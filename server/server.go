@@ -23,6 +23,7 @@ type Server struct {
 	turns     *turn.Supervisor
 	hub       *hub.Hub
 	validator *validator
+	turnstile turnstile
 	log       *slog.Logger
 	version   string
 	yaml      []byte // the document as it is served
@@ -36,7 +37,7 @@ type Server struct {
 var _ gen.StrictServerInterface = (*Server)(nil)
 
 func newServer(st *store.Store, turns *turn.Supervisor, readers *hub.Hub, c Config) (*Server, error) {
-	s := &Server{store: st, turns: turns, hub: readers, log: c.Log, version: c.Version}
+	s := &Server{store: st, turns: turns, hub: readers, log: c.Log, version: c.Version, turnstile: turnstile{inside: map[gate]chan struct{}{}}}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	var err error
 	if s.yaml, s.json, err = documents(c.PublicURL); err != nil {
@@ -59,11 +60,11 @@ func (s *Server) routes(origins []string) http.Handler {
 		e.Use(middleware.CORSWithConfig(middleware.CORSConfig{
 			AllowOrigins:  origins,
 			AllowMethods:  []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete},
-			AllowHeaders:  []string{echo.HeaderAuthorization, echo.HeaderContentType, "Last-Event-ID", echo.HeaderXRequestID},
-			ExposeHeaders: []string{echo.HeaderXRequestID},
+			AllowHeaders:  []string{echo.HeaderAuthorization, echo.HeaderContentType, "Last-Event-ID", echo.HeaderXRequestID, headerKey},
+			ExposeHeaders: []string{echo.HeaderXRequestID, headerReplayed},
 		}))
 	}
-	e.Use(s.authenticate, s.validator.middleware)
+	e.Use(s.authenticate, s.once, s.validator.middleware)
 	gen.RegisterHandlers(e, gen.NewStrictHandler(s, nil))
 	return e
 }

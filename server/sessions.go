@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/labstack/echo/v4"
 
@@ -26,23 +27,34 @@ func (s *Server) CreateSession(ctx context.Context, r gen.CreateSessionRequestOb
 			spec.Repositories[resource.MountPath] = store.NewSecret(token)
 		}
 	}
-	session, err := s.turns.Create(ctx, user(ctx), spec)
+	session, err := s.turns.Create(ctx, user(ctx), spec, receipt(ctx, http.StatusAccepted, createdBody))
 	if err != nil {
 		return nil, err
 	}
-	return gen.CreateSession202JSONResponse{
-		ID: session.ID, Status: gen.SessionStatusPending, StreamURL: streamURL(session.ID), EnvironmentID: session.EnvironmentID,
-		Resources: each(session.Resources, resourceBody), CurrentTurn: session.TurnCount,
-	}, nil
+	return gen.CreateSession202JSONResponse{Body: createdBody(session)}, nil
 }
 
-// ListSessions returns all of the user's sessions.
-func (s *Server) ListSessions(ctx context.Context, _ gen.ListSessionsRequestObject) (gen.ListSessionsResponseObject, error) {
-	sessions, err := s.store.Sessions(ctx, user(ctx))
+func createdBody(s *store.Session) gen.SessionCreated {
+	return gen.SessionCreated{
+		ID: s.ID, Status: gen.SessionStatusPending, StreamURL: streamURL(s.ID), EnvironmentID: s.EnvironmentID,
+		Resources: each(s.Resources, resourceBody), CurrentTurn: s.TurnCount,
+	}
+}
+
+// ListSessions returns the user's sessions.
+func (s *Server) ListSessions(ctx context.Context, r gen.ListSessionsRequestObject) (gen.ListSessionsResponseObject, error) {
+	page, err := page(r.Params.Limit, r.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	return gen.ListSessions200JSONResponse{Data: each(sessions, sessionBody)}, nil
+	statuses := each(r.Params.Status, func(s *gen.SessionStatus) store.Status { return store.Status(*s) })
+	sessions, err := s.store.Sessions(ctx, user(ctx), statuses, value(r.Params.AgentID), page)
+	if err != nil {
+		return nil, err
+	}
+	body := gen.ListSessions200JSONResponse{Data: each(sessions.Rows, sessionBody)}
+	body.HasMore, body.NextCursor = more(page, sessions)
+	return body, nil
 }
 
 // GetSession returns a session.
@@ -63,11 +75,14 @@ func (s *Server) promptable(c echo.Context) error {
 
 // PromptSession adds a turn to a session.
 func (s *Server) PromptSession(ctx context.Context, r gen.PromptSessionRequestObject) (gen.PromptSessionResponseObject, error) {
-	number, err := s.turns.Prompt(ctx, user(ctx), r.SessionID, r.Body.Prompt, timeout(r.Body.Timeout))
+	prompted := func(number int) gen.SessionPrompted {
+		return gen.SessionPrompted{ID: r.SessionID, Status: gen.SessionStatusPending, StreamURL: streamURL(r.SessionID), CurrentTurn: number}
+	}
+	number, err := s.turns.Prompt(ctx, user(ctx), r.SessionID, r.Body.Prompt, timeout(r.Body.Timeout), receipt(ctx, http.StatusAccepted, prompted))
 	if err != nil {
 		return nil, err
 	}
-	return gen.PromptSession202JSONResponse{ID: r.SessionID, Status: gen.SessionStatusPending, StreamURL: streamURL(r.SessionID), CurrentTurn: number}, nil
+	return gen.PromptSession202JSONResponse{Body: prompted(number)}, nil
 }
 
 // ListSessionTurns returns the turns of a session.

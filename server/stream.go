@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -41,7 +42,8 @@ var errCursor = store.BadRequest("since must be an integer")
 
 // oneCursor refuses a cursor that is given twice in one place.
 func oneCursor(c echo.Context) error {
-	if len(c.QueryParams()["since"]) > 1 || len(c.Request().Header.Values("Last-Event-ID")) > 1 {
+	query, err := url.ParseQuery(c.Request().URL.RawQuery)
+	if err != nil || len(query["since"]) > 1 || len(c.Request().Header.Values("Last-Event-ID")) > 1 {
 		return errCursor
 	}
 	return nil

@@ -25,13 +25,13 @@ type validator struct {
 
 // operation is one operation of the document.
 type operation struct {
-	id       string
-	public   bool
-	params   map[string]*openapi3.Schema
-	body     *openapi3.Schema // nil if it takes none
-	integers []string         // top-level fields that are integers
-	rules    []rule
-	before   precondition
+	public bool
+	keyed  bool // takes an Idempotency-Key
+	params map[string]*openapi3.Schema
+	query  *openapi3.Schema // of an object with the query's parameters; nil if it takes none
+	body   *openapi3.Schema // nil if it takes none
+	rules  []rule
+	before precondition
 }
 
 // ruledSchemas are those of which the document tells more than is checked by it:
@@ -60,20 +60,23 @@ func newValidator(document []byte, rules map[string][]rule, before map[string]pr
 		path = braces.ReplaceAllString(path, ":$1")
 		for method, o := range item.Operations() {
 			op := &operation{
-				id:     o.OperationID,
 				public: o.Security != nil && len(*o.Security) == 0,
 				params: map[string]*openapi3.Schema{},
 				rules:  rules[o.OperationID],
 				before: before[o.OperationID],
 			}
 			for _, p := range slices.Concat(item.Parameters, o.Parameters) {
-				if p.Value.In == openapi3.ParameterInPath {
-					op.params[p.Value.Name] = p.Value.Schema.Value
+				switch name, schema := p.Value.Name, p.Value.Schema; {
+				case p.Value.In == openapi3.ParameterInPath:
+					op.params[name] = schema.Value
+				case p.Value.In == openapi3.ParameterInQuery:
+					v.addQuery(op, name, schema)
+				case name == headerKey:
+					op.keyed = true
 				}
 			}
 			if o.RequestBody != nil {
 				op.body = o.RequestBody.Value.Content.Get(echo.MIMEApplicationJSON).Schema.Value
-				op.integers = integers(op.body)
 				if err := o.RequestBody.Value.Content.Get(echo.MIMEApplicationJSON).Schema.WalkSubtree(v.visit); err != nil {
 					return nil, fmt.Errorf("read the API document: %w", err)
 				}
@@ -119,14 +122,23 @@ func place(ref *openapi3.SchemaRef) openapi3.Location {
 	return openapi3.Location{}
 }
 
-func integers(s *openapi3.Schema) []string {
-	var names []string
+// addQuery makes a parameter a property of the operation's query.
+func (v *validator) addQuery(op *operation, name string, schema *openapi3.SchemaRef) {
+	if op.query == nil {
+		op.query = openapi3.NewObjectSchema()
+		v.order[op.query] = map[string]int{}
+	}
+	v.order[op.query][name] = len(v.order[op.query])
+	op.query.WithPropertyRef(name, schema)
+}
+
+// coerce makes integers of the fields that should be some and are meant to be.
+func coerce(s *openapi3.Schema, fields map[string]any) {
 	for name, p := range s.Properties {
-		if p.Value.Type.Includes(openapi3.TypeInteger) {
-			names = append(names, name)
+		if field, given := fields[name]; given && p.Value.Type.Includes(openapi3.TypeInteger) {
+			fields[name] = integer(field)
 		}
 	}
-	return names
 }
 
 // operation returns the operation that echo has routed a request to.
@@ -147,6 +159,13 @@ func (v *validator) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 			if err := op.before(c); err != nil {
 				return err
 			}
+		}
+		if op.query != nil {
+			query, err := v.checkQuery(op, c.Request().URL.RawQuery)
+			if err != nil {
+				return err
+			}
+			c.Request().URL.RawQuery = query
 		}
 		if op.body == nil {
 			return next(c)
@@ -176,32 +195,33 @@ func (v *validator) check(op *operation, text []byte) ([]byte, error) {
 	if !isObject {
 		return nil, &invalid{[]problem{redact(problem{Type: "model_type", Loc: []any{}, Msg: "Input should be a valid dictionary", Input: value})}}
 	}
-	for _, name := range op.integers {
-		if field, given := fields[name]; given {
-			fields[name] = integer(field)
-		}
-	}
+	coerce(op.body, fields)
 	keepExact(op.body, fields)
+	if found := v.examine(op.body, fields, op.rules); len(found) > 0 {
+		return nil, &invalid{found}
+	}
+	return json.Marshal(value)
+}
+
+// examine returns all that is wrong with an object, in the order of the document.
+func (v *validator) examine(s *openapi3.Schema, fields map[string]any, rules []rule) []problem {
 	var found []problem
-	if err := op.body.VisitJSON(value, openapi3.MultiErrors(), openapi3.VisitAsRequest()); err != nil {
+	if err := s.VisitJSON(fields, openapi3.MultiErrors(), openapi3.VisitAsRequest()); err != nil {
 		found = problems(err)
 	}
 	for i := range found {
-		v.rank(op.body, fields, found[i].Loc) // turns list positions into numbers
+		v.rank(s, fields, found[i].Loc) // turns list positions into numbers
 	}
-	for _, check := range op.rules {
+	for _, check := range rules {
 		found = append(found, check(fields, sound(found))...)
 	}
-	if len(found) == 0 {
-		return json.Marshal(value)
-	}
 	slices.SortStableFunc(found, func(a, b problem) int {
-		return slices.Compare(v.rank(op.body, fields, a.Loc), v.rank(op.body, fields, b.Loc))
+		return slices.Compare(v.rank(s, fields, a.Loc), v.rank(s, fields, b.Loc))
 	})
 	for i := range found {
 		found[i] = redact(found[i])
 	}
-	return nil, &invalid{found}
+	return found
 }
 
 // sound returns a function that tells whether nothing has been found wrong so far

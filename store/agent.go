@@ -62,11 +62,11 @@ func (a *Agent) snapshot(at Micros) any {
 	return &AgentVersion{AgentID: a.ID, Version: a.Version, AgentSpec: a.AgentSpec, CreatedAt: at}
 }
 
-// CreateAgent stores a new agent of the user's.
-func (s *Store) CreateAgent(ctx context.Context, user string, spec AgentSpec) (*Agent, error) {
+// CreateAgent stores a new agent of the user's, with the receipt if there is one.
+func (s *Store) CreateAgent(ctx context.Context, user string, spec AgentSpec, receipt *Receipt[*Agent]) (*Agent, error) {
 	agent := &Agent{Head: Head{UserID: user}, AgentSpec: spec}
-	err := create(ctx, s, agent, func(tx *gorm.DB) error {
-		return s.checkAssignable(tx, user, spec.EnvironmentID)
+	err := create(ctx, s, agent, receipt, func(tx *gorm.DB) error {
+		return checkAssignable(tx, user, spec.EnvironmentID)
 	})
 	if err != nil {
 		return nil, err
@@ -74,14 +74,19 @@ func (s *Store) CreateAgent(ctx context.Context, user string, spec AgentSpec) (*
 	return agent, nil
 }
 
-// Agents returns the user's agents that are not archived, newest first.
-func (s *Store) Agents(ctx context.Context, user string) ([]Agent, error) {
-	return list[Agent](ctx, s, user)
+// Agents returns the user's agents that are not archived and have these values in
+// their metadata, newest first. A value that is no text is compared by its JSON.
+func (s *Store) Agents(ctx context.Context, user string, metadata map[string]string, page Page) (*List[Agent], error) {
+	query := s.read(ctx).Where("archived_at IS NULL")
+	for name, value := range metadata {
+		query = query.Where("EXISTS (SELECT 1 FROM json_each(metadata) WHERE key = ? AND iif(type IN ('true', 'false', 'null'), type, CAST(value AS TEXT)) = ?)", name, value)
+	}
+	return find[Agent](s, query, "agents", user, page)
 }
 
 // Agent returns the user's agent, archived or not.
 func (s *Store) Agent(ctx context.Context, user, id string) (*Agent, error) {
-	return load[Agent](s.read(ctx), s.keys, user, id)
+	return load[Agent](s.read(ctx), user, id)
 }
 
 // UpdateAgent applies change to the agent if version is its present one; what
@@ -89,7 +94,7 @@ func (s *Store) Agent(ctx context.Context, user, id string) (*Agent, error) {
 // checked before the agent is looked at: it must be one that agents may have.
 func (s *Store) UpdateAgent(ctx context.Context, user, id string, version int, environment *string, change func(*AgentSpec) error) (*Agent, error) {
 	return update(ctx, s, user, id, version, func(tx *gorm.DB) error {
-		return s.checkAssignable(tx, user, environment)
+		return checkAssignable(tx, user, environment)
 	}, func(_ *gorm.DB, agent *Agent) error {
 		return change(&agent.AgentSpec)
 	})
@@ -106,11 +111,11 @@ func (s *Store) AgentVersions(ctx context.Context, user, id string) ([]AgentVers
 }
 
 // checkAssignable refuses an environment that the user's agents may not have.
-func (s *Store) checkAssignable(tx *gorm.DB, user string, environment *string) error {
+func checkAssignable(tx *gorm.DB, user string, environment *string) error {
 	if environment == nil {
 		return nil
 	}
-	env, err := load[Environment](tx, s.keys, user, *environment)
+	env, err := load[Environment](tx, user, *environment)
 	if err != nil {
 		return err
 	}

@@ -61,11 +61,11 @@ func (e *Environment) seal(keys *Keyring) (err error) {
 
 func varsOf(environment string) string { return "environment " + environment }
 
-// CreateEnvironment stores a new environment of the user's. Its name must not
-// be that of another one that is not archived.
-func (s *Store) CreateEnvironment(ctx context.Context, user string, spec EnvironmentSpec) (*Environment, error) {
+// CreateEnvironment stores a new environment of the user's, with the receipt if
+// there is one. Its name must not be that of another one that is not archived.
+func (s *Store) CreateEnvironment(ctx context.Context, user string, spec EnvironmentSpec, receipt *Receipt[*Environment]) (*Environment, error) {
 	env := &Environment{Head: Head{UserID: user}, EnvironmentSpec: spec}
-	err := create(ctx, s, env, func(tx *gorm.DB) error { return checkName(tx, env) })
+	err := create(ctx, s, env, receipt, func(tx *gorm.DB) error { return checkName(tx, env) })
 	if err != nil {
 		return nil, err
 	}
@@ -74,13 +74,14 @@ func (s *Store) CreateEnvironment(ctx context.Context, user string, spec Environ
 
 // Environments returns the user's environments that are not archived, newest
 // first, without their variables.
-func (s *Store) Environments(ctx context.Context, user string) ([]Environment, error) {
-	return list[Environment](ctx, s, user)
+func (s *Store) Environments(ctx context.Context, user string, page Page) (*List[Environment], error) {
+	return find[Environment](s, s.read(ctx).Where("archived_at IS NULL"), "environments", user, page)
 }
 
-// Environment returns the user's environment, archived or not.
+// Environment returns the user's environment, archived or not, without its
+// variables.
 func (s *Store) Environment(ctx context.Context, user, id string) (*Environment, error) {
-	return load[Environment](s.read(ctx), s.keys, user, id)
+	return load[Environment](s.read(ctx), user, id)
 }
 
 // UpdateEnvironment applies change to the environment if version is its present
@@ -105,7 +106,7 @@ func (s *Store) ArchiveEnvironment(ctx context.Context, user, id string) (*Envir
 // versions; agents that had it have none afterwards.
 func (s *Store) DeleteEnvironment(ctx context.Context, user, id string) error {
 	return s.write(ctx, func(tx *gorm.DB, _ Micros) error {
-		if _, err := load[Environment](tx, s.keys, user, id); err != nil {
+		if _, err := load[Environment](tx, user, id); err != nil {
 			return err
 		}
 		var used bool

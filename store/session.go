@@ -51,6 +51,8 @@ type Session struct {
 	UpdatedAt          Micros `gorm:"autoUpdateTime:false"`
 }
 
+func (s *Session) place() place { return place{s.CreatedAt, s.Seq} }
+
 // Resource is a repository that a session's Sprite has a clone of.
 type Resource struct {
 	Type      string `json:"type"`
@@ -73,18 +75,18 @@ var errNoSession = NotFound("Session not found")
 
 // CreateSession stores a pending session with its first turn. check is asked
 // whether the agent can be run, after it and the environment have been found and
-// before the quota is looked at.
-func (s *Store) CreateSession(ctx context.Context, user string, spec SessionSpec, check func(*Agent) error) (*Session, error) {
+// before the quota is looked at. The session comes with the receipt if there is one.
+func (s *Store) CreateSession(ctx context.Context, user string, spec SessionSpec, check func(*Agent) error, receipt *Receipt[*Session]) (*Session, error) {
 	var session *Session
 	err := s.write(ctx, func(tx *gorm.DB, now Micros) error {
-		agent, err := load[Agent](tx, s.keys, user, spec.AgentID)
+		agent, err := load[Agent](tx, user, spec.AgentID)
 		if err != nil {
 			return err
 		}
 		if agent.ArchivedAt != nil {
 			return Conflict("Cannot create session with archived agent")
 		}
-		env, err := s.effectiveEnvironment(tx, user, spec, agent)
+		env, err := effectiveEnvironment(tx, user, spec, agent)
 		if err != nil {
 			return err
 		}
@@ -108,7 +110,10 @@ func (s *Store) CreateSession(ctx context.Context, user string, spec SessionSpec
 		if err := s.keepSecrets(tx, session.ID, spec); err != nil {
 			return err
 		}
-		return addTurn(tx, session.ID, 1, spec.Prompt, spec.Timeout, now)
+		if err := addTurn(tx, session.ID, 1, spec.Prompt, spec.Timeout, now); err != nil {
+			return err
+		}
+		return receipt.keep(tx, session, now)
 	})
 	if err != nil {
 		return nil, err
@@ -118,7 +123,7 @@ func (s *Store) CreateSession(ctx context.Context, user string, spec SessionSpec
 
 // effectiveEnvironment returns the session's own environment, else its agent's,
 // else none.
-func (s *Store) effectiveEnvironment(tx *gorm.DB, user string, spec SessionSpec, agent *Agent) (*Environment, error) {
+func effectiveEnvironment(tx *gorm.DB, user string, spec SessionSpec, agent *Agent) (*Environment, error) {
 	id := spec.EnvironmentID
 	if id == nil {
 		id = agent.EnvironmentID
@@ -126,7 +131,7 @@ func (s *Store) effectiveEnvironment(tx *gorm.DB, user string, spec SessionSpec,
 	if id == nil {
 		return nil, nil
 	}
-	env, err := load[Environment](tx, s.keys, user, *id)
+	env, err := load[Environment](tx, user, *id)
 	if err != nil {
 		return nil, err
 	}
@@ -157,11 +162,17 @@ func (s *Store) checkQuota(tx *gorm.DB, user string) error {
 	return nil
 }
 
-// Sessions returns all of the user's sessions, newest first.
-func (s *Store) Sessions(ctx context.Context, user string) ([]Session, error) {
-	sessions := []Session{}
-	err := s.read(ctx).Where("user_id = ?", user).Order("created_at DESC, seq DESC").Find(&sessions).Error
-	return sessions, err
+// Sessions returns the user's sessions, newest first: those in one of the
+// statuses, if any are given, and of the agent, if one is.
+func (s *Store) Sessions(ctx context.Context, user string, statuses []Status, agent string, page Page) (*List[Session], error) {
+	query := s.read(ctx)
+	if len(statuses) > 0 {
+		query = query.Where("status IN ?", statuses)
+	}
+	if agent != "" {
+		query = query.Where("agent_id = ?", agent)
+	}
+	return find[Session](s, query, "sessions", user, page)
 }
 
 // Session returns the user's session.

@@ -51,7 +51,7 @@ func testUser(t testing.TB, s *Store, name string) string {
 
 func testAgent(t testing.TB, s *Store, user string) *Agent {
 	t.Helper()
-	agent, err := s.CreateAgent(t.Context(), user, AgentSpec{Name: "a", Model: "local/bash", Runtime: "shell"})
+	agent, err := s.CreateAgent(t.Context(), user, AgentSpec{Name: "a", Model: "local/bash", Runtime: "shell"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func testSession(t testing.TB, s *Store, user string) *Session {
 	session, err := s.CreateSession(t.Context(), user, SessionSpec{
 		AgentID: testAgent(t, s, user).ID, Prompt: "p", Timeout: 60, Resources: []Resource{},
 		Variables: map[string]Secret{"TOKEN": NewSecret("xyzzy")},
-	}, anyAgent)
+	}, anyAgent, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +223,7 @@ func TestUpdateThatChangesNothingWritesNothing(t *testing.T) {
 	user := testUser(t, s, "u")
 	env, err := s.CreateEnvironment(t.Context(), user, EnvironmentSpec{
 		Name: "e", Packages: map[string][]string{"pip": {"x"}}, EnvVars: map[string]Secret{"A": NewSecret("1")}, Networking: []byte(`{"type":"unrestricted"}`),
-	})
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,15 +245,15 @@ func TestDeletedEnvironmentIsDetachedWithoutNewVersion(t *testing.T) {
 	t.Parallel()
 	s := testStore(t)
 	user := testUser(t, s, "u")
-	env, err := s.CreateEnvironment(t.Context(), user, EnvironmentSpec{Name: "it's", Networking: []byte(`{}`)})
+	env, err := s.CreateEnvironment(t.Context(), user, EnvironmentSpec{Name: "it's", Networking: []byte(`{}`)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	agent, err := s.CreateAgent(t.Context(), user, AgentSpec{Name: "a", EnvironmentID: &env.ID})
+	agent, err := s.CreateAgent(t.Context(), user, AgentSpec{Name: "a", EnvironmentID: &env.ID}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.CreateEnvironment(t.Context(), user, EnvironmentSpec{Name: "it's", Networking: []byte(`{}`)})
+	_, err = s.CreateEnvironment(t.Context(), user, EnvironmentSpec{Name: "it's", Networking: []byte(`{}`)}, nil)
 	if err == nil || err.Error() != `An active environment named "it's" already exists` {
 		t.Fatal(err)
 	}
@@ -290,7 +290,7 @@ func TestQuotaIsExactUnderConcurrency(t *testing.T) {
 	var created atomic.Int64
 	for range 50 {
 		group.Go(func() {
-			_, err := s.CreateSession(context.Background(), user, SessionSpec{AgentID: agent.ID, Timeout: 60, Resources: []Resource{}}, anyAgent)
+			_, err := s.CreateSession(context.Background(), user, SessionSpec{AgentID: agent.ID, Timeout: 60, Resources: []Resource{}}, anyAgent, nil)
 			switch refusal := (*Error)(nil); {
 			case err == nil:
 				created.Add(1)
@@ -437,7 +437,7 @@ func BenchmarkCreateAgent(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, err := s.CreateAgent(context.Background(), user, AgentSpec{Name: "a", Model: "local/bash", Runtime: "shell"}); err != nil {
+			if _, err := s.CreateAgent(context.Background(), user, AgentSpec{Name: "a", Model: "local/bash", Runtime: "shell"}, nil); err != nil {
 				b.Error(err)
 			}
 		}

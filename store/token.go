@@ -95,6 +95,19 @@ func (s *Store) Authenticate(ctx context.Context, text string) (*Token, error) {
 	return token, nil
 }
 
+// usedEvery is how exact LastUsedAt is: it costs a write.
+const usedEvery = Micros(time.Minute / time.Microsecond)
+
+// Used notes that the token has been used just now, to the minute.
+func (s *Store) Used(ctx context.Context, token *Token) error {
+	if token.LastUsedAt != nil && micros(s.now()) < *token.LastUsedAt+usedEvery {
+		return nil
+	}
+	return s.write(ctx, func(tx *gorm.DB, now Micros) error {
+		return tx.Exec("UPDATE tokens SET last_used_at = ? WHERE id = ? AND coalesce(last_used_at, 0) < ?", now, token.ID, now-usedEvery).Error
+	})
+}
+
 // Tokens returns all tokens, oldest first.
 func (s *Store) Tokens(ctx context.Context) ([]Token, error) {
 	var tokens []Token

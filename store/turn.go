@@ -76,8 +76,9 @@ func promptable(row *Session) error {
 }
 
 // AddTurn stores the next turn of a completed session, which is pending again
-// from then on. It returns the turn's number.
-func (s *Store) AddTurn(ctx context.Context, user, id, prompt string, timeout int) (int, error) {
+// from then on. It returns the turn's number. The turn comes with the receipt if
+// there is one.
+func (s *Store) AddTurn(ctx context.Context, user, id, prompt string, timeout int, receipt *Receipt[int]) (int, error) {
 	var number int
 	err := s.write(ctx, func(tx *gorm.DB, now Micros) error {
 		row, err := session(tx, user, id)
@@ -92,7 +93,10 @@ func (s *Store) AddTurn(ctx context.Context, user, id, prompt string, timeout in
 		if err != nil {
 			return err
 		}
-		return addTurn(tx, id, number, prompt, timeout, now)
+		if err := addTurn(tx, id, number, prompt, timeout, now); err != nil {
+			return err
+		}
+		return receipt.keep(tx, number, now)
 	})
 	return number, err
 }

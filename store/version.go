@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 
@@ -27,32 +28,23 @@ type versioned[T any] interface {
 	spec() any                // what a version is made of, a value of its own
 	columns() []string        // where the table keeps it
 	snapshot(at Micros) any   // the present version as a row
-	open(keys *Keyring) error // after loading
-	seal(keys *Keyring) error // before storing
+	open(keys *Keyring) error // before its present version is compared
+	seal(keys *Keyring) error // before it is stored
 }
+
+func (h *Head) place() place { return place{h.CreatedAt, h.Seq} }
 
 func missing[T any, P versioned[T]]() *Error {
 	return NotFound(capital(P(new(T)).noun()) + " not found")
 }
 
-// load returns the user's row, archived or not.
-func load[T any, P versioned[T]](db *gorm.DB, keys *Keyring, user, id string) (P, error) {
-	row, err := first[T](db.Where("id = ? AND user_id = ?", id, user), missing[T, P]())
-	if err != nil {
-		return nil, err
-	}
-	return row, P(row).open(keys)
+// load returns the user's row, archived or not, as it is stored.
+func load[T any, P versioned[T]](db *gorm.DB, user, id string) (P, error) {
+	return first[T](db.Where("id = ? AND user_id = ?", id, user), missing[T, P]())
 }
 
-// list returns the user's rows that are not archived, newest first.
-func list[T any, P versioned[T]](ctx context.Context, s *Store, user string) ([]T, error) {
-	rows := []T{}
-	err := s.read(ctx).Where("user_id = ? AND archived_at IS NULL", user).Order("created_at DESC, seq DESC").Find(&rows).Error
-	return rows, err
-}
-
-// create stores row as version 1, with its snapshot.
-func create[T any, P versioned[T]](ctx context.Context, s *Store, row P, check func(tx *gorm.DB) error) error {
+// create stores row as version 1, with its snapshot and its receipt.
+func create[T any, P versioned[T]](ctx context.Context, s *Store, row P, receipt *Receipt[P], check func(tx *gorm.DB) error) error {
 	return s.write(ctx, func(tx *gorm.DB, now Micros) error {
 		if err := check(tx); err != nil {
 			return err
@@ -65,7 +57,7 @@ func create[T any, P versioned[T]](ctx context.Context, s *Store, row P, check f
 		if err := tx.Create(row).Error; err != nil {
 			return fmt.Errorf("insert %s: %w", row.noun(), err)
 		}
-		return keep(tx, row, now)
+		return errors.Join(keep(tx, row, now), receipt.keep(tx, row, now))
 	})
 }
 
@@ -78,7 +70,7 @@ func update[T any, P versioned[T]](ctx context.Context, s *Store, user, id strin
 		if err := check(tx); err != nil {
 			return err
 		}
-		if row, err = load[T, P](tx, s.keys, user, id); err != nil {
+		if row, err = load[T, P](tx, user, id); err != nil {
 			return err
 		}
 		h := row.head()
@@ -87,6 +79,9 @@ func update[T any, P versioned[T]](ctx context.Context, s *Store, user, id strin
 		}
 		if version != h.Version {
 			return Conflict("Version mismatch: expected %d, got %d", h.Version, version)
+		}
+		if err := row.open(s.keys); err != nil {
+			return err
 		}
 		before := row.spec()
 		if err := change(tx, row); err != nil {
@@ -114,7 +109,7 @@ func update[T any, P versioned[T]](ctx context.Context, s *Store, user, id strin
 func archive[T any, P versioned[T]](ctx context.Context, s *Store, user, id string) (P, error) {
 	var row P
 	err := s.write(ctx, func(tx *gorm.DB, now Micros) (err error) {
-		if row, err = load[T, P](tx, s.keys, user, id); err != nil {
+		if row, err = load[T, P](tx, user, id); err != nil {
 			return err
 		}
 		h := row.head()
@@ -132,7 +127,7 @@ func archive[T any, P versioned[T]](ctx context.Context, s *Store, user, id stri
 
 // versions returns the snapshots of the user's row, the newest first.
 func versions[V any, T any, P versioned[T]](ctx context.Context, s *Store, user, id string) ([]V, error) {
-	row, err := load[T, P](s.read(ctx), s.keys, user, id)
+	row, err := load[T, P](s.read(ctx), user, id)
 	if err != nil {
 		return nil, err
 	}

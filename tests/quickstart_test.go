@@ -49,11 +49,11 @@ func TestTypedClientRunsSession(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	runtime, model := "shell", "local/bash"
-	agent, err := a.client.CreateAgentWithResponse(t.Context(), gen.AgentCreate{Name: "typed", Runtime: &runtime, Model: &model})
+	agent, err := a.client.CreateAgentWithResponse(t.Context(), nil, gen.AgentCreate{Name: "typed", Runtime: &runtime, Model: &model})
 	if err != nil || agent.JSON201 == nil {
 		t.Fatal(err, agent)
 	}
-	session, err := a.client.CreateSessionWithResponse(t.Context(), gen.SessionCreate{AgentID: agent.JSON201.ID, Prompt: "exit 4"})
+	session, err := a.client.CreateSessionWithResponse(t.Context(), nil, gen.SessionCreate{AgentID: agent.JSON201.ID, Prompt: "exit 4"})
 	if err != nil || session.JSON202 == nil {
 		t.Fatal(err, session)
 	}

@@ -31,11 +31,11 @@ func ledger(t *testing.T) (*store.Store, *store.Session) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	agent, err := s.CreateAgent(t.Context(), user.ID, store.AgentSpec{Name: "a", Model: "local/bash", Runtime: "shell"})
+	agent, err := s.CreateAgent(t.Context(), user.ID, store.AgentSpec{Name: "a", Model: "local/bash", Runtime: "shell"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	session, err := s.CreateSession(t.Context(), user.ID, store.SessionSpec{AgentID: agent.ID, Timeout: 60}, func(*store.Agent) error { return nil })
+	session, err := s.CreateSession(t.Context(), user.ID, store.SessionSpec{AgentID: agent.ID, Timeout: 60}, func(*store.Agent) error { return nil }, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

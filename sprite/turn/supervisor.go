@@ -101,9 +101,10 @@ func (s *Supervisor) Close() {
 	s.work.Wait()
 }
 
-// Create stores a session with its first turn and starts to work on it.
-func (s *Supervisor) Create(ctx context.Context, user string, spec store.SessionSpec) (*store.Session, error) {
-	session, err := s.Store.CreateSession(ctx, user, spec, runnable)
+// Create stores a session with its first turn, and with its receipt if there is
+// one, and starts to work on it.
+func (s *Supervisor) Create(ctx context.Context, user string, spec store.SessionSpec, receipt *store.Receipt[*store.Session]) (*store.Session, error) {
+	session, err := s.Store.CreateSession(ctx, user, spec, runnable, receipt)
 	if err != nil {
 		return nil, err
 	}
@@ -124,10 +125,10 @@ func runnable(agent *store.Agent) error {
 	return nil
 }
 
-// Prompt stores the next turn of a session and starts to work on it. It returns
-// the turn's number.
-func (s *Supervisor) Prompt(ctx context.Context, user, session, prompt string, timeout int) (int, error) {
-	number, err := s.Store.AddTurn(ctx, user, session, prompt, timeout)
+// Prompt stores the next turn of a session, and its receipt if there is one, and
+// starts to work on it. It returns the turn's number.
+func (s *Supervisor) Prompt(ctx context.Context, user, session, prompt string, timeout int, receipt *store.Receipt[int]) (int, error) {
+	number, err := s.Store.AddTurn(ctx, user, session, prompt, timeout, receipt)
 	if err != nil {
 		return 0, err
 	}

@@ -58,6 +58,7 @@ func tokenListCommand(f *flags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List the tokens, without the tokens themselves",
+		Long:  "List shows every token by its first characters. When it was last used is right to\nthe minute.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withStore(cmd.Context(), f, func(st *store.Store) error {
@@ -66,18 +67,22 @@ func tokenListCommand(f *flags) *cobra.Command {
 					return err
 				}
 				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-				fmt.Fprintln(w, "ID\tPREFIX\tUSER\tNAME\tSTATE\tCREATED\tEXPIRES")
+				fmt.Fprintln(w, "ID\tPREFIX\tUSER\tNAME\tSTATE\tCREATED\tEXPIRES\tLAST USED")
 				for _, t := range tokens {
-					expires := "never"
-					if t.ExpiresAt != nil {
-						expires = t.ExpiresAt.Time().Format(time.RFC3339)
-					}
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, t.Prefix, t.User, t.Name, state(t), t.CreatedAt.Time().Format(time.RFC3339), expires)
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, t.Prefix, t.User, t.Name, state(t), when(&t.CreatedAt), when(t.ExpiresAt), when(t.LastUsedAt))
 				}
 				return w.Flush()
 			})
 		},
 	}
+}
+
+// when writes a moment into a table; none is never.
+func when(m *store.Micros) string {
+	if m == nil {
+		return "never"
+	}
+	return m.Time().Format(time.RFC3339)
 }
 
 func state(t store.Token) string {

@@ -1,0 +1,100 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+// checkQuery returns the parameters of a query that the document knows, each in
+// its one form, or why the query is refused. Others are ignored.
+func (v *validator) checkQuery(op *operation, raw string) (string, error) {
+	given, err := url.ParseQuery(raw)
+	if err != nil {
+		return "", &invalid{[]problem{ruled(hidden, "the query is not well-formed", "query")}}
+	}
+	fields := queryFields(op.query, given)
+	coerce(op.query, fields)
+	found := v.examine(op.query, fields, nil)
+	if len(found) == 0 {
+		return queryOf(fields).Encode(), nil
+	}
+	for i := range found {
+		found[i].Loc = append([]any{"query"}, found[i].Loc...)
+	}
+	return "", &invalid{found}
+}
+
+// queryFields reads the parameters of a query as the fields of an object. What is
+// given twice and can be only once becomes a list, which no schema takes.
+func queryFields(schema *openapi3.Schema, given url.Values) map[string]any {
+	fields := map[string]any{}
+	for name, property := range schema.Properties {
+		switch kind := property.Value.Type; {
+		case kind.Is(openapi3.TypeObject):
+			addObject(fields, name, given)
+		case kind.Is(openapi3.TypeArray) && given.Has(name), len(given[name]) > 1:
+			fields[name] = texts(given[name])
+		case given.Has(name):
+			fields[name] = given.Get(name)
+		}
+	}
+	return fields
+}
+
+// addObject adds the parameters name[key]=value as one object, or the first that is
+// written in another way. No way is known to write a key with brackets of its own.
+func addObject(fields map[string]any, name string, given url.Values) {
+	object := map[string]any{}
+	for parameter, values := range given {
+		key, isObject := strings.CutPrefix(parameter, name+"[")
+		if parameter != name && !isObject {
+			continue
+		}
+		key, closed := strings.CutSuffix(key, "]")
+		if !closed || strings.ContainsAny(key, "[]") {
+			fields[name] = parameter
+			return
+		}
+		object[key] = values[0]
+		if len(values) > 1 {
+			object[key] = texts(values)
+		}
+	}
+	if len(object) > 0 {
+		fields[name] = object
+	}
+}
+
+func texts(values []string) []any {
+	list := make([]any, len(values))
+	for i, text := range values {
+		list[i] = text
+	}
+	return list
+}
+
+// queryOf writes fields that have been checked as a query.
+func queryOf(fields map[string]any) url.Values {
+	query := url.Values{}
+	for name, value := range fields {
+		switch v := value.(type) {
+		case string:
+			query.Set(name, v)
+		case json.Number:
+			query.Set(name, v.String())
+		case []any:
+			for _, item := range v {
+				query.Add(name, fmt.Sprint(item))
+			}
+		case map[string]any:
+			for key, item := range v {
+				query.Set(name+"["+key+"]", fmt.Sprint(item))
+			}
+		}
+	}
+	return query
+}
