@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -140,19 +141,30 @@ const hidden = "[redacted]"
 
 // confidential names the fields whose values are never shown again.
 var confidential = map[string]bool{
-	"env_vars": true, "secret_env_vars": true, "authorization_token": true, "headers": true, "env": true,
+	"env_vars": true, "secret_env_vars": true, "authorization_token": true, "headers": true, "env": true, "args": true,
 }
 
-// redact hides what is confidential in the input of a problem.
+// redact hides what is confidential in the input of a problem. A text in the place
+// of a list or an object may be just that, encoded once too often.
 func redact(p problem) problem {
-	for _, step := range p.Loc {
-		if name, ok := step.(string); ok && confidential[name] {
-			p.Input = hidden
-			return p
-		}
+	_, isText := p.Input.(string)
+	encoded := isText && (p.Type == "model_type" || p.Type == "dict_type" || p.Type == "list_type")
+	if encoded || slices.ContainsFunc(p.Loc, func(step any) bool { name, _ := step.(string); return confidential[name] }) {
+		p.Input = hidden
+		return p
 	}
 	p.Input = redacted(p.Input)
 	return p
+}
+
+var (
+	userinfo = regexp.MustCompile(`\S*:\S*@`)
+	rest     = regexp.MustCompile(`(://[^\s?#]*[?#])\S*`)
+)
+
+// masked hides what URLs in a text may have of passwords and tokens.
+func masked(text string) string {
+	return rest.ReplaceAllString(userinfo.ReplaceAllString(text, hidden+"@"), "${1}"+hidden)
 }
 
 func redacted(value any) any {
@@ -171,6 +183,8 @@ func redacted(value any) any {
 			shown[i] = redacted(inner)
 		}
 		return shown
+	case string:
+		return masked(v)
 	case json.Number:
 		if _, err := v.Float64(); err != nil { // too large for most readers of JSON
 			return v.String()

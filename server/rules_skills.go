@@ -81,7 +81,7 @@ func githubSkill(at string, skill map[string]any) error {
 		return fmt.Errorf("%s.type '%s' unsupported (only 'github')", at, kind)
 	}
 	if source := skill["source"].(string); !skillSource.MatchString(source) {
-		return fmt.Errorf("%s.source '%s' must be 'owner/repo'", at, source)
+		return fmt.Errorf("%s.source '%s' must be 'owner/repo'", at, masked(source))
 	}
 	return nil
 }
