@@ -17,31 +17,44 @@ type AgentSpec struct {
 	Runtime       string
 	EnvironmentID *string
 	Skills        []json.RawMessage          `gorm:"serializer:json"`
-	MCPServers    []json.RawMessage          `gorm:"serializer:json;column:mcp_servers"`
+	MCPServers    []json.RawMessage          `gorm:"-"` // sealed: they have headers and variables
 	Metadata      map[string]json.RawMessage `gorm:"serializer:json"`
 }
 
 // Agent is a saved, versioned configuration.
 type Agent struct {
-	Head      `gorm:"embedded"`
-	AgentSpec `gorm:"embedded"`
+	Head          `gorm:"embedded"`
+	AgentSpec     `gorm:"embedded"`
+	SealedServers []byte
 }
 
 // AgentVersion is an agent as it was.
 type AgentVersion struct {
-	AgentID   string
-	Version   int
-	AgentSpec `gorm:"embedded"`
-	CreatedAt Micros `gorm:"autoCreateTime:false"`
+	AgentID       string
+	Version       int
+	AgentSpec     `gorm:"embedded"`
+	SealedServers []byte
+	CreatedAt     Micros `gorm:"autoCreateTime:false"`
 }
 
-func (a *Agent) head() *Head         { return &a.Head }
-func (a *Agent) noun() string        { return "agent" }
-func (a *Agent) spec() any           { return a.AgentSpec }
-func (a *Agent) open(*Keyring) error { return nil }
+func (a *Agent) head() *Head  { return &a.Head }
+func (a *Agent) noun() string { return "agent" }
+func (a *Agent) spec() any    { return a.AgentSpec }
 
-// seal leaves no list nil: the table takes no null.
-func (a *Agent) seal(*Keyring) error {
+func (a *Agent) open(keys *Keyring) (err error) {
+	a.MCPServers, err = keys.openList(a.SealedServers, serversOf(a.ID))
+	return err
+}
+
+func (v *AgentVersion) open(keys *Keyring) (err error) {
+	v.MCPServers, err = keys.openList(v.SealedServers, serversOf(v.AgentID))
+	return err
+}
+
+func serversOf(agent string) string { return "mcp servers of agent " + agent }
+
+// seal leaves no list nil: neither the table nor the answers take a null.
+func (a *Agent) seal(keys *Keyring) (err error) {
 	if a.Skills == nil {
 		a.Skills = []json.RawMessage{}
 	}
@@ -51,15 +64,16 @@ func (a *Agent) seal(*Keyring) error {
 	if a.Metadata == nil {
 		a.Metadata = map[string]json.RawMessage{}
 	}
-	return nil
+	a.SealedServers, err = keys.sealList(a.MCPServers, serversOf(a.ID))
+	return err
 }
 
 func (a *Agent) columns() []string {
-	return []string{"name", "description", "system", "model", "runtime", "environment_id", "skills", "mcp_servers", "metadata"}
+	return []string{"name", "description", "system", "model", "runtime", "environment_id", "skills", "sealed_servers", "metadata"}
 }
 
 func (a *Agent) snapshot(at Micros) any {
-	return &AgentVersion{AgentID: a.ID, Version: a.Version, AgentSpec: a.AgentSpec, CreatedAt: at}
+	return &AgentVersion{AgentID: a.ID, Version: a.Version, AgentSpec: a.AgentSpec, SealedServers: a.SealedServers, CreatedAt: at}
 }
 
 // CreateAgent stores a new agent of the user's, with the receipt if there is one.
@@ -81,12 +95,20 @@ func (s *Store) Agents(ctx context.Context, user string, metadata map[string]str
 	for name, value := range metadata {
 		query = query.Where("EXISTS (SELECT 1 FROM json_each(metadata) WHERE key = ? AND iif(type IN ('true', 'false', 'null'), type, CAST(value AS TEXT)) = ?)", name, value)
 	}
-	return find[Agent](s, query, "agents", user, page)
+	list, err := find[Agent](s, query, "agents", user, page)
+	if err != nil {
+		return nil, err
+	}
+	return list, openAll(list.Rows, s.keys)
 }
 
 // Agent returns the user's agent, archived or not.
 func (s *Store) Agent(ctx context.Context, user, id string) (*Agent, error) {
-	return load[Agent](s.read(ctx), user, id)
+	agent, err := load[Agent](s.read(ctx), user, id)
+	if err != nil {
+		return nil, err
+	}
+	return agent, agent.open(s.keys)
 }
 
 // UpdateAgent applies change to the agent if version is its present one; what
@@ -102,12 +124,33 @@ func (s *Store) UpdateAgent(ctx context.Context, user, id string, version int, e
 
 // ArchiveAgent hides the agent for good; its sessions go on.
 func (s *Store) ArchiveAgent(ctx context.Context, user, id string) (*Agent, error) {
-	return archive[Agent](ctx, s, user, id)
+	agent, err := archive[Agent](ctx, s, user, id)
+	if err != nil {
+		return nil, err
+	}
+	return agent, agent.open(s.keys)
 }
 
 // AgentVersions returns every version of the agent, the newest first.
 func (s *Store) AgentVersions(ctx context.Context, user, id string) ([]AgentVersion, error) {
-	return versions[AgentVersion, Agent](ctx, s, user, id)
+	snapshots, err := versions[AgentVersion, Agent](ctx, s, user, id)
+	if err != nil {
+		return nil, err
+	}
+	return snapshots, openAll(snapshots, s.keys)
+}
+
+// openAll decrypts what rows have sealed.
+func openAll[T any, P interface {
+	*T
+	open(keys *Keyring) error
+}](rows []T, keys *Keyring) error {
+	for i := range rows {
+		if err := P(&rows[i]).open(keys); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkAssignable refuses an environment that the user's agents may not have.

@@ -36,6 +36,9 @@ func (s *Store) Brief(ctx context.Context, id string, number int) (*Brief, error
 		if err != nil {
 			return nil, err
 		}
+		if err := agent.open(s.keys); err != nil {
+			return nil, fmt.Errorf("open MCP servers: %w", err)
+		}
 		brief.Agent = agent.AgentSpec
 	}
 	if row.EnvironmentID != nil {

@@ -116,6 +116,32 @@ func (k *Keyring) open(sealed []byte, purpose string) ([]byte, error) {
 	return nil, errSealed
 }
 
+func (k *Keyring) sealList(values []json.RawMessage, purpose string) ([]byte, error) {
+	if len(values) == 0 {
+		return nil, nil
+	}
+	text, err := json.Marshal(values)
+	if err != nil {
+		return nil, err
+	}
+	return k.seal(text, purpose), nil
+}
+
+func (k *Keyring) openList(sealed []byte, purpose string) ([]json.RawMessage, error) {
+	values := []json.RawMessage{}
+	if len(sealed) == 0 {
+		return values, nil
+	}
+	text, err := k.open(sealed, purpose)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(text, &values); err != nil {
+		return nil, fmt.Errorf("decode %s: %w", purpose, err)
+	}
+	return values, nil
+}
+
 func (k *Keyring) sealMap(values map[string]Secret, purpose string) ([]byte, error) {
 	if len(values) == 0 {
 		return nil, nil

@@ -21,6 +21,8 @@ type Keyed struct {
 	Request         [sha256.Size]byte // of its body
 }
 
+func (k Keyed) purpose() string { return "answer " + k.User + " " + k.Path + " " + k.Key }
+
 // Answer is what a request was answered with.
 type Answer struct {
 	Status int
@@ -41,9 +43,8 @@ type receipt struct {
 	UserID    string
 	Path      string
 	Key       string
-	Request   []byte
 	Status    int
-	Body      []byte
+	Sealed    []byte // Request and Body: both may tell of secrets
 	CreatedAt Micros `gorm:"autoCreateTime:false"`
 }
 
@@ -56,20 +57,25 @@ func (s *Store) Answered(ctx context.Context, request Keyed) (*Answer, error) {
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
-	if !bytes.Equal(rows[0].Request, request.Request[:]) {
+	kept, err := s.keys.open(rows[0].Sealed, request.purpose())
+	if err != nil {
+		return nil, fmt.Errorf("open kept answer: %w", err)
+	}
+	body, same := bytes.CutPrefix(kept, request.Request[:])
+	if !same {
 		return nil, errKeyReused
 	}
-	return &Answer{Status: rows[0].Status, Body: rows[0].Body}, nil
+	return &Answer{Status: rows[0].Status, Body: body}, nil
 }
 
 // KeepAnswer stores the answer to a keyed request that made nothing.
 func (s *Store) KeepAnswer(ctx context.Context, request Keyed, answer Answer) error {
-	return s.write(ctx, func(tx *gorm.DB, now Micros) error { return keepAnswer(tx, request, answer, now) })
+	return s.write(ctx, func(tx *gorm.DB, now Micros) error { return s.keepAnswer(tx, request, answer, now) })
 }
 
-// keep stores the answer about what has just been made; without a receipt there
-// is nothing to store.
-func (r *Receipt[T]) keep(tx *gorm.DB, made T, now Micros) error {
+// keepReceipt stores the answer about what has just been made; without a receipt
+// there is nothing to store.
+func keepReceipt[T any](tx *gorm.DB, s *Store, r *Receipt[T], made T, now Micros) error {
 	if r == nil {
 		return nil
 	}
@@ -77,16 +83,16 @@ func (r *Receipt[T]) keep(tx *gorm.DB, made T, now Micros) error {
 	if err != nil {
 		return fmt.Errorf("make answer: %w", err)
 	}
-	return keepAnswer(tx, r.Keyed, answer, now)
+	return s.keepAnswer(tx, r.Keyed, answer, now)
 }
 
 // keepAnswer also forgets the answers that have become too old.
-func keepAnswer(tx *gorm.DB, request Keyed, answer Answer, now Micros) error {
+func (s *Store) keepAnswer(tx *gorm.DB, request Keyed, answer Answer, now Micros) error {
 	err := errors.Join(
 		tx.Exec("DELETE FROM receipts WHERE created_at <= ?", receiptsSince(now)).Error,
 		tx.Create(&receipt{
-			UserID: request.User, Path: request.Path, Key: request.Key, Request: request.Request[:],
-			Status: answer.Status, Body: answer.Body, CreatedAt: now,
+			UserID: request.User, Path: request.Path, Key: request.Key, Status: answer.Status,
+			Sealed: s.keys.seal(append(request.Request[:], answer.Body...), request.purpose()), CreatedAt: now,
 		}).Error)
 	if err != nil {
 		return fmt.Errorf("keep answer: %w", err)

@@ -113,7 +113,7 @@ func (s *Store) CreateSession(ctx context.Context, user string, spec SessionSpec
 		if err := addTurn(tx, session.ID, 1, spec.Prompt, spec.Timeout, now); err != nil {
 			return err
 		}
-		return receipt.keep(tx, session, now)
+		return keepReceipt(tx, s, receipt, session, now)
 	})
 	if err != nil {
 		return nil, err

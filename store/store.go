@@ -69,7 +69,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if s.writers, err = connect(path, "_txlock=immediate&_synchronous=FULL&_journal_mode=WAL", 1); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	if err := migrate(ctx, s.writers); err != nil {
+	if err := migrate(ctx, s.writers, s.keys); err != nil {
 		return nil, errors.Join(err, disconnect(s.writers))
 	}
 	if s.readers, err = connect(path, "_query_only=1", readers); err != nil {

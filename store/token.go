@@ -104,7 +104,7 @@ func (s *Store) Used(ctx context.Context, token *Token) error {
 		return nil
 	}
 	return s.write(ctx, func(tx *gorm.DB, now Micros) error {
-		return tx.Exec("UPDATE tokens SET last_used_at = ? WHERE id = ? AND coalesce(last_used_at, 0) < ?", now, token.ID, now-usedEvery).Error
+		return tx.Exec("UPDATE tokens SET last_used_at = ? WHERE id = ? AND coalesce(last_used_at, 0) <= ?", now, token.ID, now-usedEvery).Error
 	})
 }
 

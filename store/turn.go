@@ -96,7 +96,7 @@ func (s *Store) AddTurn(ctx context.Context, user, id, prompt string, timeout in
 		if err := addTurn(tx, id, number, prompt, timeout, now); err != nil {
 			return err
 		}
-		return receipt.keep(tx, number, now)
+		return keepReceipt(tx, s, receipt, number, now)
 	})
 	return number, err
 }

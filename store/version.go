@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 
@@ -57,7 +56,10 @@ func create[T any, P versioned[T]](ctx context.Context, s *Store, row P, receipt
 		if err := tx.Create(row).Error; err != nil {
 			return fmt.Errorf("insert %s: %w", row.noun(), err)
 		}
-		return errors.Join(keep(tx, row, now), receipt.keep(tx, row, now))
+		if err := keep(tx, row, now); err != nil {
+			return err
+		}
+		return keepReceipt(tx, s, receipt, row, now)
 	})
 }
 

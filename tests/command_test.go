@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/agent-on-demand/aod/server"
 )
 
 // ordinaryUser is a user without rights and without an entry in passwd.
@@ -158,6 +160,46 @@ func TestTokenCommands(t *testing.T) {
 	ann.get("/agents").detail(401, "API key is inactive")
 	if _, words, err := aod(t, nil, "token", "revoke", "nothing", "--data-dir", a.dir); err == nil || !strings.Contains(words, "there is no token nothing") {
 		t.Errorf("%q %v", words, err)
+	}
+}
+
+// A user's own quota holds at once, also in a server that is running.
+func TestUserCommands(t *testing.T) {
+	t.Parallel()
+	a := start(t, func(c *server.Config) { c.MaxSessions = 1 })
+	quota := func(args ...string) (stderr string, err error) {
+		_, stderr, err = aod(t, []string{"AOD_DATA_DIR=" + a.dir}, append([]string{"user", "quota"}, args...)...)
+		return stderr, err
+	}
+	blocking := func(want int) {
+		a.t.Helper()
+		a.post("/sessions", `{"agent_id":"`+a.shell()+`","prompt":"sleep 1000"}`).want(want)
+	}
+	blocking(202)
+	blocking(429)
+	if words, err := quota("admin", "2"); err != nil {
+		t.Fatal(words, err)
+	}
+	blocking(202)
+	blocking(429)
+	listed, _, err := aod(t, nil, "user", "list", "--data-dir", a.dir)
+	if err != nil || !regexp.MustCompile(`(?m)\ANAME +QUOTA +ACTIVE +CREATED\nadmin +2 +2 +2\d{3}-`).MatchString(listed) {
+		t.Errorf("%q %v", listed, err)
+	}
+	if words, err := quota("admin", "default"); err != nil {
+		t.Fatal(words, err)
+	}
+	a.post("/sessions", `{"agent_id":"`+a.shell()+`","prompt":"true"}`).want(429)
+	for _, bad := range []struct{ user, count, words string }{
+		{"nobody", "2", "there is no user nobody; see: aod user list"}, {"admin", "0", "at least 1"}, {"admin", "-1", "unknown shorthand flag"}, {"admin", "many", "at least 1"}, {"admin", "", "at least 1"},
+	} {
+		if words, err := quota(bad.user, bad.count); err == nil || !strings.Contains(words, bad.words) {
+			t.Errorf("%s %q: %q %v", bad.user, bad.count, words, err)
+		}
+	}
+	tokens, _, err := aod(t, nil, "token", "list", "--data-dir", a.dir)
+	if err != nil || strings.Contains(tokens, " never\n") || !strings.Contains(tokens, "LAST USED") {
+		t.Errorf("%q %v", tokens, err)
 	}
 }
 
