@@ -16,7 +16,7 @@ import (
 
 // CreateAgent stores an agent.
 func (s *Server) CreateAgent(ctx context.Context, r gen.CreateAgentRequestObject) (gen.CreateAgentResponseObject, error) {
-	runtime, err := runtimes.ResolveRuntime(value(r.Body.Runtime), value(r.Body.Provider))
+	runtime, err := runtimes.ResolveRuntime(r.Body.Runtime, r.Body.Provider)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (s *Server) UpdateAgent(ctx context.Context, r gen.UpdateAgentRequestObject
 	var runtime string
 	if named {
 		var err error
-		if runtime, err = runtimes.ResolveRuntime(value(r.Body.Runtime), value(r.Body.Provider)); err != nil {
+		if runtime, err = runtimes.ResolveRuntime(r.Body.Runtime, r.Body.Provider); err != nil {
 			return nil, err
 		}
 	}

@@ -67,19 +67,23 @@ func checkModel(model string) error {
 }
 
 // ResolveRuntime is the runtime that a request means which names a runtime, or a
-// provider, or both. Its errors are *UnknownRuntime and *UnknownProvider.
-func ResolveRuntime(runtime, provider string) (string, error) {
-	if runtime == "" && provider != "" {
-		served, ok := Served(provider)
+// provider, or both; nil is what it does not name. Its errors are *UnknownRuntime
+// and *UnknownProvider.
+func ResolveRuntime(runtime, provider *string) (string, error) {
+	if runtime == nil && provider != nil {
+		served, ok := Served(*provider)
 		if !ok {
-			return "", &UnknownProvider{provider}
+			return "", &UnknownProvider{*provider}
 		}
 		return served, nil
 	}
-	if _, ok := ByName(runtime); !ok {
-		return "", &UnknownRuntime{runtime}
+	if runtime == nil {
+		return "", &UnknownRuntime{}
 	}
-	return runtime, nil
+	if _, ok := ByName(*runtime); !ok {
+		return "", &UnknownRuntime{*runtime}
+	}
+	return *runtime, nil
 }
 
 // Served is the runtime that a provider alone stands for.

@@ -1,7 +1,6 @@
 package runtimes
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -65,25 +64,24 @@ func TestModelsAreRefusedInTheContractsWords(t *testing.T) {
 
 func TestProviderAloneMeansItsRuntime(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ runtime, provider, want string }{
-		{"", "anthropic", "claude"},
-		{"", "openai", "codex"},
-		{"", "google", "gemini"},
-		{"opencode", "google", "opencode"},
-		{"shell", "", "shell"},
+	for _, c := range []struct {
+		runtime, provider *string
+		want, refusal     string
+	}{
+		{nil, new("anthropic"), "claude", ""},
+		{nil, new("openai"), "codex", ""},
+		{nil, new("google"), "gemini", ""},
+		{new("opencode"), new("google"), "opencode", ""},
+		{new("shell"), nil, "shell", ""},
+		{nil, new("mistral"), "", "*runtimes.UnknownProvider"},
+		{nil, new(""), "", "*runtimes.UnknownProvider"},
+		{new(""), new("google"), "", "*runtimes.UnknownRuntime"},
+		{new("cursor"), nil, "", "*runtimes.UnknownRuntime"},
+		{nil, nil, "", "*runtimes.UnknownRuntime"},
 	} {
-		if got, err := ResolveRuntime(c.runtime, c.provider); err != nil || got != c.want {
-			t.Errorf("ResolveRuntime(%q, %q) = %q, %v, want %q", c.runtime, c.provider, got, err, c.want)
-		}
-	}
-	_, err := ResolveRuntime("", "mistral")
-	if unknown := (*UnknownProvider)(nil); !errors.As(err, &unknown) {
-		t.Errorf("ResolveRuntime of an unknown provider: %T %v", err, err)
-	}
-	for _, runtime := range []string{"", "cursor"} {
-		_, err := ResolveRuntime(runtime, "")
-		if unknown := (*UnknownRuntime)(nil); !errors.As(err, &unknown) {
-			t.Errorf("ResolveRuntime(%q): %T %v", runtime, err, err)
+		got, err := ResolveRuntime(c.runtime, c.provider)
+		if got != c.want || (err != nil || c.refusal != "") && fmt.Sprintf("%T", err) != c.refusal {
+			t.Errorf("%+v: %q, %T", c, got, err)
 		}
 	}
 }
