@@ -3,7 +3,7 @@ MAKEFLAGS += --no-print-directory
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0-dev)
 BUILD := go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 
-.PHONY: help dev build gen check test race bench clean
+.PHONY: help dev build gen check test race fuzz bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -32,6 +32,10 @@ test: ## every test, with the race detector (the real CLIs come from npm)
 
 race: ## the tests of what runs side by side, five times, shuffled
 	go test -race -count=5 -shuffle=on -timeout 30m ./server/... ./store/... ./sprite/turn/... ./sprite/local/...
+
+FUZZ ?= 1m
+fuzz: ## make up requests, FUZZ=1m for each kind
+	@for target in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\)(.*/\1/p' server/*_test.go); do go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ) ./server || exit 1; done
 
 bench: ## benchmarks, to be compared within one run
 	go test -run '^$$' -bench . -benchmem ./...

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"time"
+	"unicode/utf8"
 
 	"github.com/agent-on-demand/aod/sprite/runtimes"
 	"github.com/agent-on-demand/aod/store"
@@ -162,7 +163,8 @@ func (w *worker) write(ctx context.Context, files []runtimes.File) error {
 	return nil
 }
 
-// stderrShown is how much of a failed script's error output its failure quotes.
+// stderrShown is how many characters of a failed script's error output its failure
+// quotes: the last ones.
 const stderrShown = 2000
 
 // script runs a short command line as a login shell would.
@@ -188,10 +190,16 @@ type tail struct{ bytes.Buffer }
 
 func (t *tail) Write(b []byte) (int, error) {
 	n, err := t.Buffer.Write(b)
-	if over := t.Len() - stderrShown; over > 0 {
+	if over := t.Len() - stderrShown*utf8.UTFMax; over > 0 {
 		t.Next(over)
 	}
 	return n, err
+}
+
+// String is what a failure quotes.
+func (t *tail) String() string {
+	characters := []rune(t.Buffer.String())
+	return string(characters[max(0, len(characters)-stderrShown):])
 }
 
 // networking reads what an environment says of the network: whether it is

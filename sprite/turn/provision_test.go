@@ -3,6 +3,7 @@ package turn
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -24,5 +25,19 @@ func TestNetworkIsLimitedUnlessItSaysOtherwise(t *testing.T) {
 		if limited != want.limited || !slices.Equal(hosts, want.hosts) {
 			t.Errorf("%s: %v %v", text, limited, hosts)
 		}
+	}
+}
+
+func TestFailureQuotesTheLastCharacters(t *testing.T) {
+	t.Parallel()
+	var words tail
+	for range 1000 {
+		if _, err := words.Write([]byte("é𝛼x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := []rune(words.String())
+	if want := []rune(strings.Repeat("é𝛼x", 1000)); !slices.Equal(got, want[len(want)-stderrShown:]) {
+		t.Errorf("%d characters: %q", len(got), string(got[:5]))
 	}
 }
