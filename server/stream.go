@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -59,15 +60,18 @@ func cursor(header, query *string) (int64, error) {
 	if text == nil {
 		return 0, nil
 	}
-	id, err := strconv.ParseInt(strings.TrimSpace(*text), 10, 64)
-	if errors.Is(err, strconv.ErrRange) { // an integer still
-		return max(id, 0), nil
+	digits := strings.TrimSpace(*text)
+	if !decimal.MatchString(digits) {
+		return 0, errCursor
 	}
-	if err != nil {
+	id, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) { // one that is out of range counts as the nearest
 		return 0, errCursor
 	}
 	return max(id, 0), nil
 }
+
+var decimal = regexp.MustCompile(`\A[+-]?[0-9]+\z`)
 
 // stream is one connection's view of a session.
 type stream struct {

@@ -119,6 +119,17 @@ func (a *api) as(token string) *api {
 	return &other
 }
 
+// promise checks one statement of the contract. Its name begins with the number of
+// the section; README.md lists the sections.
+func (a *api) promise(name string, check func(a *api)) {
+	a.t.Helper()
+	a.t.Run(name, func(t *testing.T) {
+		inner := *a
+		inner.t = t
+		check(&inner)
+	})
+}
+
 // anotherUser returns the same server for somebody else.
 func (a *api) anotherUser() *api {
 	a.t.Helper()
@@ -445,4 +456,32 @@ func waitFor(t *testing.T, what string, fact func() bool) {
 			return
 		}
 	}
+}
+
+// with returns a JSON object with the field set to a value, which is JSON too.
+func with(object, field, value string) string {
+	fields := map[string]json.RawMessage{}
+	if err := json.Unmarshal([]byte(object), &fields); err != nil {
+		panic(err)
+	}
+	fields[field] = json.RawMessage(value)
+	text, err := json.Marshal(fields)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+// without returns a JSON object without the field.
+func without(object, field string) string {
+	fields := map[string]json.RawMessage{}
+	if err := json.Unmarshal([]byte(object), &fields); err != nil {
+		panic(err)
+	}
+	delete(fields, field)
+	text, err := json.Marshal(fields)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
 }

@@ -56,36 +56,36 @@ func TestPages(t *testing.T) {
 			made = append(made, a.make(path, n))
 		}
 		slices.Reverse(made)
-		t.Run("13.4 without limit there is everything and nothing else"+path, func(t *testing.T) {
+		a.promise("13.4 without limit there is everything and nothing else"+path, func(a *api) {
 			all := a.get(path)
-			if got := keys(t, all.body); got != "data" {
-				t.Errorf("keys %s", got)
+			if got := keys(a.t, all.body); got != "data" {
+				a.t.Errorf("keys %s", got)
 			}
 			if got := a.list(path, "").ids(); !slices.Equal(got[:7], made) {
-				t.Errorf("got %v, want %v", got, made)
+				a.t.Errorf("got %v, want %v", got, made)
 			}
 		})
-		t.Run("13.4 with limit there are has_more and next_cursor"+path, func(t *testing.T) {
-			if got := keys(t, a.get(path+"?limit=3").want(200).body); got != "data has_more next_cursor" {
-				t.Errorf("keys %s", got)
+		a.promise("13.4 with limit there are has_more and next_cursor"+path, func(a *api) {
+			if got := keys(a.t, a.get(path+"?limit=3").want(200).body); got != "data has_more next_cursor" {
+				a.t.Errorf("keys %s", got)
 			}
 			last := a.get(path + "?limit=1000").want(200)
 			if last.field("has_more") != "false" || last.field("next_cursor") != "null" {
-				t.Errorf("the last page ends %s", last.body[len(last.body)-60:])
+				a.t.Errorf("the last page ends %s", last.body[len(last.body)-60:])
 			}
 		})
-		t.Run("13.4 pages follow each other without gaps"+path, func(t *testing.T) {
+		a.promise("13.4 pages follow each other without gaps"+path, func(a *api) {
 			for limit := 1; limit <= 8; limit++ {
 				if got := a.pages(path, limit, "", nil); !slices.Equal(got[:7], made) {
-					t.Errorf("limit %d: %v, want %v", limit, got, made)
+					a.t.Errorf("limit %d: %v, want %v", limit, got, made)
 				}
 			}
 		})
-		t.Run("13.4 a cursor outlives inserts and deletes"+path, func(t *testing.T) {
+		a.promise("13.4 a cursor outlives inserts and deletes"+path, func(a *api) {
 			next := 100
 			got := a.pages(path, 2, "", func() { a.make(path, next); next++ })
 			if !slices.Equal(got[:7], made) {
-				t.Errorf("got %v, want %v", got, made)
+				a.t.Errorf("got %v, want %v", got, made)
 			}
 			first := a.list(path, "limit=1")
 			switch path { // the row that the cursor names goes
@@ -96,10 +96,10 @@ func TestPages(t *testing.T) {
 			}
 			second := a.list(path, "limit=1&cursor="+*first.NextCursor)
 			if now := a.list(path, "limit=1"); now.Data[0].ID != second.Data[0].ID {
-				t.Errorf("the second page begins with %s, want %s", second.Data[0].ID, now.Data[0].ID)
+				a.t.Errorf("the second page begins with %s, want %s", second.Data[0].ID, now.Data[0].ID)
 			}
 		})
-		t.Run("13.4 a cursor is good for one list of one user"+path, func(t *testing.T) {
+		a.promise("13.4 a cursor is good for one list of one user"+path, func(a *api) {
 			cursor := *a.list(path, "limit=1").NextCursor
 			const bad = "Value error, cursor is not the next_cursor of this list"
 			for _, other := range []string{"/agents", "/environments", "/sessions"} {
@@ -114,7 +114,7 @@ func TestPages(t *testing.T) {
 			}
 			a.get(path+"?cursor="+cursor).problem("value_error", `["query","cursor"]`, "Value error, cursor needs limit")
 		})
-		t.Run("13.4 bad limits are told"+path, func(t *testing.T) {
+		a.promise("13.4 bad limits are told"+path, func(a *api) {
 			for limit, want := range map[string][2]string{
 				"0":                       {"greater_than_equal", "Input should be greater than or equal to 1"},
 				"-1":                      {"greater_than_equal", "Input should be greater than or equal to 1"},
@@ -158,7 +158,7 @@ func (a *api) pages(path string, limit int, filter string, then func()) []string
 func TestFilters(t *testing.T) {
 	t.Parallel()
 	a := start(t)
-	t.Run("13.4 agents by metadata", func(t *testing.T) {
+	a.promise("13.4 agents by metadata", func(a *api) {
 		create := func(metadata string) string {
 			return a.post("/agents", `{"name":"x","runtime":"shell","metadata":`+metadata+`}`).want(201).text("id")
 		}
@@ -189,18 +189,18 @@ func TestFilters(t *testing.T) {
 			"limit=1000&metadata[team]=platform&metadatas=no": {text},
 		} {
 			if got := a.list("/agents", filter).ids(); !slices.Equal(got, want) {
-				t.Errorf("%s: %v, want %v", filter, got, want)
+				a.t.Errorf("%s: %v, want %v", filter, got, want)
 			}
 		}
 		if got := a.pages("/agents", 1, "&metadata[tier]=2", nil); !slices.Equal(got, []string{number, text}) {
-			t.Errorf("page by page: %v", got)
+			a.t.Errorf("page by page: %v", got)
 		}
 		for _, filter := range []string{"metadata=x", "metadata[a=x", "metadata[a][b]=x", "metadata[a[b]]=x", "metadata[a]=1&metadata[a][b]=2"} {
 			a.get("/agents?"+filter).problem("dict_type", `["query","metadata"]`, "Input should be a valid dictionary")
 		}
 		a.get("/agents?metadata[a]=1&metadata[a]=2").problem("string_type", `["query","metadata","a"]`, "Input should be a valid string")
 	})
-	t.Run("13.4 sessions by status and agent", func(t *testing.T) {
+	a.promise("13.4 sessions by status and agent", func(a *api) {
 		agent := a.shell()
 		in := func(prompt string) string {
 			return a.post("/sessions", `{"agent_id":"`+agent+`","prompt":"`+prompt+`"}`).want(202).text("id")
@@ -221,26 +221,26 @@ func TestFilters(t *testing.T) {
 			"status=completed&agent_id=" + agent: {completed},
 		} {
 			if got := a.list("/sessions", filter).ids(); !slices.Equal(got, want) {
-				t.Errorf("%s: %v, want %v", filter, got, want)
+				a.t.Errorf("%s: %v, want %v", filter, got, want)
 			}
 		}
 		if got := a.pages("/sessions", 1, "&agent_id="+agent, nil); !slices.Equal(got, []string{running, failed, completed}) {
-			t.Errorf("page by page: %v", got)
+			a.t.Errorf("page by page: %v", got)
 		}
 		a.get("/sessions?status=done").problem("literal_error", `["query","status",0]`, "Input should be 'pending', 'running', 'completed', 'failed' or 'terminated'")
 		a.get("/sessions?status=").problem("literal_error", `["query","status",0]`, "Input should be 'pending', 'running', 'completed', 'failed' or 'terminated'")
 		const uuid = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 		a.get("/sessions?agent_id=x").problem("string_pattern_mismatch", `["query","agent_id"]`, "String should match pattern '"+uuid+"'")
 		if b := a.anotherUser().list("/sessions", "agent_id="+agent); len(b.Data) != 0 {
-			t.Errorf("somebody else sees %v", b.ids())
+			a.t.Errorf("somebody else sees %v", b.ids())
 		}
 	})
-	t.Run("13.4 every wrong parameter is told, in the order of the document", func(t *testing.T) {
+	a.promise("13.4 every wrong parameter is told, in the order of the document", func(a *api) {
 		var body struct{ Detail []struct{ Loc []any } }
 		a.get("/sessions?cursor=a&cursor=b&limit=x&agent_id=y&status=running&status=z").want(422).into(&body)
 		want := "[{[query status 1]} {[query agent_id]} {[query limit]} {[query cursor]}]"
 		if got := fmt.Sprint(body.Detail); got != want {
-			t.Errorf("got %s, want %s", got, want)
+			a.t.Errorf("got %s, want %s", got, want)
 		}
 	})
 }
