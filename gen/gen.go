@@ -5723,11 +5723,11 @@ type GetDocumentYAMLResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// YAML200 the response for an HTTP 200 `application/yaml` response
-	YAML200 *string
+	YAML200 *Document
 }
 
 // GetYAML200 returns the response for an HTTP 200 `application/yaml` response
-func (r GetDocumentYAMLResponse) GetYAML200() *string {
+func (r GetDocumentYAMLResponse) GetYAML200() *Document {
 	return r.YAML200
 }
 
@@ -8596,7 +8596,7 @@ func ParseGetDocumentYAMLResponse(rsp *http.Response) (*GetDocumentYAMLResponse,
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "yaml") && rsp.StatusCode == 200:
-		var dest string
+		var dest Document
 		if err := yaml.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
