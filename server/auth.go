@@ -29,7 +29,7 @@ func user(ctx context.Context) string {
 // that needs a token only to those who have one.
 func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		methods := s.validator.methods[c.Path()]
+		methods := s.validator.allowed(c)
 		if len(methods) == 0 {
 			return errNoPath
 		}

@@ -162,8 +162,12 @@ var (
 	rest     = regexp.MustCompile(`(://[^\s?#]*[?#])\S*`)
 )
 
-// masked hides what URLs in a text may have of passwords and tokens.
+// masked hides what URLs in a text may have of passwords and tokens, and a text
+// that is a list or an object, encoded.
 func masked(text string) string {
+	if start := strings.TrimSpace(text); strings.HasPrefix(start, "{") || strings.HasPrefix(start, "[") {
+		return hidden
+	}
 	return rest.ReplaceAllString(userinfo.ReplaceAllString(text, hidden+"@"), "${1}"+hidden)
 }
 

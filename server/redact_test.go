@@ -12,7 +12,8 @@ func TestTextsOfURLsAreMasked(t *testing.T) {
 		"git@github.com:a/b":                          "git@github.com:a/b",
 		"https://mcp.example.com/x?key=hush#hush":     "https://mcp.example.com/x?[redacted]",
 		"see https://example.com/#token=hush, please": "see https://example.com/#[redacted] please",
-		"is it?": "is it?",
+		` [{"headers":{"a":"hush"}}]`:                 "[redacted]",
+		"is it?":                                      "is it?",
 	} {
 		if got := masked(text); got != want {
 			t.Errorf("%q is %q, want %q", text, got, want)

@@ -26,10 +26,10 @@ type validator struct {
 // operation is one operation of the document.
 type operation struct {
 	public bool
-	keyed  bool // takes an Idempotency-Key
-	params map[string]*openapi3.Schema
-	query  *openapi3.Schema // of an object with the query's parameters; nil if it takes none
-	body   *openapi3.Schema // nil if it takes none
+	keyed  bool                        // takes an Idempotency-Key
+	params map[string]*openapi3.Schema // of the path
+	query  *openapi3.Schema            // of an object with the query's parameters; nil if it takes none
+	body   *openapi3.Schema            // nil if it takes none
 	rules  []rule
 	before precondition
 }
@@ -146,15 +146,28 @@ func (v *validator) operation(c echo.Context) *operation {
 	return v.operations[c.Request().Method+" "+c.Path()]
 }
 
+// allowed returns the methods that the document has for the path of a request; none
+// if it has no such path.
+func (v *validator) allowed(c echo.Context) []string {
+	methods := v.methods[c.Path()]
+	if len(methods) == 0 {
+		return nil
+	}
+	params := v.operations[methods[0]+" "+c.Path()].params
+	given := strings.Split(c.Request().URL.Path, "/") // echo has no parameters where it has no method
+	for i, step := range strings.Split(c.Path(), "/") {
+		name, isParam := strings.CutPrefix(step, ":")
+		if isParam && (i >= len(given) || params[name].VisitJSON(given[i]) != nil) {
+			return nil
+		}
+	}
+	return methods
+}
+
 // middleware lets only requests through that fit the document.
 func (v *validator) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		op := v.operation(c)
-		for name, schema := range op.params {
-			if schema.VisitJSON(c.Param(name)) != nil {
-				return errNoPath
-			}
-		}
 		if op.before != nil {
 			if err := op.before(c); err != nil {
 				return err

@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -94,13 +95,17 @@ func (s *Store) Close() error {
 func (s *Store) Deployment() string { return s.deployment }
 
 // privateFile makes the file at path with mode 0600 if there is none; SQLite
-// gives its companions the mode of the database.
+// gives its companions the mode of the database. One that exists is not opened:
+// closing it would drop the locks of whoever has it open in this process.
 func privateFile(path string) (string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return "", err
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return path, nil
+	}
 	if err != nil {
 		return "", err
 	}
