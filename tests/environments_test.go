@@ -196,9 +196,8 @@ func TestUpdateEnvironment(t *testing.T) {
 	})
 	a.promise("6.4 of 16 concurrent updates of one version one wins", func(a *api) {
 		env, _ := fresh(a)
-		a.oneWinner(16, 409, "Version mismatch: expected 2, got 1", func(i int, path string) reply {
-			return a.put(path, fmt.Sprintf(`{"version":1,"setup_script":"echo %d"}`, i))
-		}, "/environments/"+env.text("id"))
+		path := "/environments/" + env.text("id")
+		a.oneWinner(16, func(i int) reply { return a.put(path, fmt.Sprintf(`{"version":1,"setup_script":"echo %d"}`, i)) }, "Version mismatch: expected 2, got 1")
 	})
 	a.promise("6.4 of 8 concurrent renames to one name one wins", func(a *api) {
 		ids := make([]string, 8)
@@ -206,9 +205,7 @@ func TestUpdateEnvironment(t *testing.T) {
 			env, _ := fresh(a)
 			ids[i] = env.text("id")
 		}
-		a.oneWinner(8, 409, "An active environment named 'wanted' already exists", func(i int, _ string) reply {
-			return a.put("/environments/"+ids[i], `{"version":1,"name":"wanted"}`)
-		}, "")
+		a.oneWinner(8, func(i int) reply { return a.put("/environments/"+ids[i], `{"version":1,"name":"wanted"}`) }, "An active environment named 'wanted' already exists")
 	})
 }
 

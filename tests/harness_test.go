@@ -13,7 +13,9 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -304,6 +306,34 @@ func (a *api) shell() string {
 func (a *api) session(prompt string) string {
 	a.t.Helper()
 	return a.post("/sessions", `{"agent_id":"`+a.shell()+`","prompt":`+quoted(prompt)+`,"timeout":120}`).want(202).text("id")
+}
+
+// oneWinner makes n requests at once and fails the test unless one succeeds and each
+// of the others is a 409 with one of the texts.
+func (a *api) oneWinner(n int, request func(i int) reply, texts ...string) {
+	a.t.Helper()
+	winners := 0
+	for _, r := range atOnce(n, request) {
+		if r.status < 300 {
+			winners++
+		} else if r.status != 409 || !slices.Contains(texts, r.text("detail")) {
+			a.t.Errorf("got %d %s", r.status, r.body)
+		}
+	}
+	if winners != 1 {
+		a.t.Errorf("%d of %d win", winners, n)
+	}
+}
+
+// atOnce makes n requests at the same time.
+func atOnce(n int, request func(i int) reply) []reply {
+	replies := make([]reply, n)
+	var wg sync.WaitGroup
+	for i := range replies {
+		wg.Go(func() { replies[i] = request(i) })
+	}
+	wg.Wait()
+	return replies
 }
 
 // event is one event of a stream.

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
@@ -147,16 +146,11 @@ func TestIdempotencyKeyAtOnceAndAfterKill(t *testing.T) {
 	a := spawnIn(t, dir, os.Getuid())
 	body := `{"agent_id":"` + a.shell() + `","prompt":"sleep 1000"}`
 	const clients = 6
-	atOnce := func(a *api) (made int, answer string) {
-		var wg sync.WaitGroup
-		replies := make([]reply, clients)
-		for i := range replies {
-			wg.Go(func() { replies[i] = a.keyed("at-once", "/sessions", body) })
-		}
-		wg.Wait()
+	six := func(a *api) (made int, answer string) {
+		replies := atOnce(clients, func(int) reply { return a.keyed("at-once", "/sessions", body) })
 		for _, r := range replies {
 			if r.status != 202 || r.body != replies[0].body {
-				a.t.Errorf("got %d %s, others %s", r.status, r.body, replies[0].body)
+				t.Errorf("got %d %s, others %s", r.status, r.body, replies[0].body)
 			}
 			if !r.replayed() {
 				made++
@@ -164,7 +158,7 @@ func TestIdempotencyKeyAtOnceAndAfterKill(t *testing.T) {
 		}
 		return made, replies[0].body
 	}
-	made, first := atOnce(a)
+	made, first := six(a)
 	if made != 1 {
 		a.t.Errorf("%d of %d sessions are made", made, clients)
 	}
@@ -172,7 +166,7 @@ func TestIdempotencyKeyAtOnceAndAfterKill(t *testing.T) {
 		a.t.Fatal("not killed")
 	}
 	b := spawnIn(t, dir, os.Getuid())
-	made, again := atOnce(b)
+	made, again := six(b)
 	if made != 0 || again != first {
 		a.t.Errorf("%d are made after the restart; first %s again %s", made, first, again)
 	}
