@@ -3,97 +3,15 @@ package server
 import (
 	"encoding/json"
 	"fmt"
-	"io"
-	"log/slog"
 	"math/big"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/agent-on-demand/aod/server/hub"
-	"github.com/agent-on-demand/aod/sprite/turn"
 	"github.com/agent-on-demand/aod/store"
 )
-
-// edge is a server without a network and without Sprites.
-type edge struct {
-	*Server
-	token string
-	user  string
-}
-
-func newEdge(t testing.TB) *edge {
-	t.Helper()
-	dir := t.TempDir()
-	keys, err := store.KeyFile(filepath.Join(dir, "key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	st, err := store.Open(t.Context(), store.Options{Path: filepath.Join(dir, "aod.db"), Keys: keys, MaxSessions: 5})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { st.Close() })
-	token, row, err := st.CreateToken(t.Context(), "u", "test", 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := slog.New(slog.DiscardHandler)
-	readers := hub.New(st)
-	s, err := newServer(st, turn.New(turn.Options{Store: st, Readers: readers, Log: log}), readers, Config{Log: log, Version: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &edge{Server: s, token: token.Reveal(), user: row.UserID}
-}
-
-// unhurried is an answer without deadlines.
-type unhurried struct{ *httptest.ResponseRecorder }
-
-func (unhurried) SetReadDeadline(time.Time) error  { return nil }
-func (unhurried) SetWriteDeadline(time.Time) error { return nil }
-
-// call makes a request as no client can be kept from making it.
-func (e *edge) call(method, path, query, body string, header http.Header) *httptest.ResponseRecorder {
-	w := unhurried{httptest.NewRecorder()}
-	r := &http.Request{
-		Method: method, URL: &url.URL{Path: path, RawQuery: query}, Header: header.Clone(), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Host: "localhost",
-	}
-	if r.Header == nil {
-		r.Header = http.Header{}
-	}
-	r.Header.Set("Authorization", "Bearer "+e.token)
-	e.handler.ServeHTTP(w, r)
-	return w.ResponseRecorder
-}
-
-// session makes a session that has ended, with rows 1 to n.
-func (e *edge) session(t testing.TB, n int) string {
-	t.Helper()
-	agent, err := e.store.CreateAgent(t.Context(), e.user, store.AgentSpec{Name: "a", Model: "local/bash", Runtime: "shell"}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	session, err := e.store.CreateSession(t.Context(), e.user, store.SessionSpec{AgentID: agent.ID, Timeout: 60}, func(*store.Agent) error { return nil }, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows := make([]store.Row, n)
-	for i := range rows {
-		rows[i] = store.Row{Turn: 1, Stream: store.Stdout, Data: fmt.Sprint(i + 1)}
-	}
-	code := 0
-	if _, err := e.store.EndTurn(t.Context(), session.ID, 1, store.Outcome{Status: store.StatusCompleted, ExitCode: &code, Rows: rows}); err != nil {
-		t.Fatal(err)
-	}
-	return session.ID
-}
 
 // A cursor is one that the list has given, or it is refused.
 func FuzzCursor(f *testing.F) {
@@ -146,7 +64,10 @@ func FuzzQuery(f *testing.F) {
 func FuzzLastEventID(f *testing.F) {
 	e := newEdge(f)
 	const rows = 3
-	path := "/sessions/" + e.session(f, rows) + "/stream"
+	session := e.session(f)
+	e.write(f, session, "1", "2", "3")
+	e.end(f, session)
+	path := "/sessions/" + session + "/stream"
 	for _, seed := range [][2]string{{"", "0"}, {"1", "x"}, {"-5", ""}, {"99999999999999999999999", ""}, {" 2 ", "1.5"}, {"+1", ""}, {"1_0", ""}, {"", "\x00"}, {"٣", ""}, {"0x1", ""}, {"-99999999999999999999999", "1"}} {
 		f.Add(seed[0], seed[1])
 	}
