@@ -61,6 +61,23 @@ func conforms(t *testing.T, method, path string, answer *http.Response, body str
 	}
 }
 
+// isEvent fails the test if the document does not describe an event of a stream.
+func isEvent(t *testing.T, text string) {
+	t.Helper()
+	doc, err := document()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var value any
+	if err := json.Unmarshal([]byte(text), &value); err != nil {
+		t.Errorf("%v: %s", err, text)
+		return
+	}
+	if err := doc.Components.Schemas["Event"].Value.VisitJSON(value); err != nil {
+		t.Errorf("the event does not fit the document: %v\n%s", err, text)
+	}
+}
+
 // operation finds the operation of a path with values in the place of its parameters.
 func operation(doc *openapi3.T, method, path string) *openapi3.Operation {
 	given := strings.Split(path, "/")

@@ -394,6 +394,7 @@ func (e *events) next() (event, bool) {
 			if err := json.Unmarshal([]byte(line[6:]), &ev); err != nil {
 				e.t.Fatalf("%v: %s", err, line)
 			}
+			isEvent(e.t, line[6:])
 		case line != "" && !strings.HasPrefix(line, ":"):
 			e.t.Fatalf("unexpected line %q", line)
 		}
