@@ -56,7 +56,8 @@ func recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// logAccess writes a line per request: the route, never the query or a header.
+// logAccess writes a line per request: its path, if it is one of the document's, and
+// never the query or a header.
 func (s *Server) logAccess(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		began := time.Now()
@@ -67,8 +68,12 @@ func (s *Server) logAccess(next echo.HandlerFunc) echo.HandlerFunc {
 		if c.Response().Status >= http.StatusInternalServerError {
 			level = slog.LevelWarn
 		}
+		path := c.Request().URL.Path
+		if c.Response().Status == http.StatusNotFound && s.validator.allowed(c) == nil {
+			path = "unknown" // and may be anything
+		}
 		s.log.LogAttrs(c.Request().Context(), level, "request",
-			slog.String("method", c.Request().Method), slog.String("path", c.Request().URL.Path),
+			slog.String("method", c.Request().Method), slog.String("path", path),
 			slog.Int("status", c.Response().Status), slog.Int64("bytes", c.Response().Size),
 			slog.Duration("took", time.Since(began)), slog.String("request_id", requestID(c)))
 		return nil

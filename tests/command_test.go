@@ -87,6 +87,7 @@ func spawnIn(t *testing.T, dir string, uid int, env ...string) *api {
 		}
 		return cmd.Wait()
 	}
+	a.log = log.String
 	t.Cleanup(func() {
 		if cmd.ProcessState == nil {
 			a.endSessions()

@@ -36,6 +36,7 @@ type api struct {
 	client *gen.ClientWithResponses
 	stop   func()                // of a server in this process
 	signal func(os.Signal) error // to one of its own; returns how it ended
+	log    func() string         // of one of its own that has ended
 }
 
 // start runs a server of its own for the test.
