@@ -107,7 +107,7 @@ func TestAuthentication(t *testing.T) {
 			a.t.Errorf("%d characters", len(a.token))
 		}
 	})
-	a.promise("2 401 answers come before all others", func(a *api) {
+	a.promise("2 a 401 comes before every other answer", func(a *api) {
 		a.as("x").post("/agents", "not json").detail(401, unknown)
 		a.as("x").get("/sessions/"+nobodys+"/stream?since=x").detail(401, unknown)
 		a.as("x").call("POST", "/agents", "{}", "Idempotency-Key", "").detail(401, unknown)
