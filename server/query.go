@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-
-	"github.com/getkin/kin-openapi/openapi3"
 )
 
 // checkQuery returns the parameters of a query that the document knows, each in
@@ -16,7 +14,7 @@ func (v *validator) checkQuery(op *operation, raw string) (string, error) {
 	if err != nil {
 		return "", &invalid{[]problem{ruled(hidden, "the query is not well-formed", "query")}}
 	}
-	fields := queryFields(op.query, given)
+	fields := op.queryFields(given)
 	coerce(op.query, fields)
 	found := v.examine(op.query, fields, nil)
 	if len(found) == 0 {
@@ -30,13 +28,13 @@ func (v *validator) checkQuery(op *operation, raw string) (string, error) {
 
 // queryFields reads the parameters of a query as the fields of an object. What is
 // given twice and can be only once becomes a list, which no schema takes.
-func queryFields(schema *openapi3.Schema, given url.Values) map[string]any {
+func (op *operation) queryFields(given url.Values) map[string]any {
 	fields := map[string]any{}
-	for name, property := range schema.Properties {
+	for name, property := range op.query.Properties {
 		switch kind := property.Value.Type; {
-		case kind.Is(openapi3.TypeObject):
+		case kind.Is("object"):
 			addObject(fields, name, given)
-		case kind.Is(openapi3.TypeArray) && given.Has(name), len(given[name]) > 1:
+		case kind.Is("array") && given.Has(name), len(given[name]) > 1:
 			fields[name] = texts(given[name])
 		case given.Has(name):
 			fields[name] = given.Get(name)

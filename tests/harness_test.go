@@ -220,6 +220,14 @@ func (r reply) detail(status int, text string) {
 // place, with that text.
 func (r reply) problem(kind, loc, msg string) {
 	r.t.Helper()
+	if got, want := r.problems(), kind+" "+loc+" "+msg+"\n"; got != want {
+		r.t.Errorf("got %swant %s", got, want)
+	}
+}
+
+// problems returns the entries of a 422 list, one a line: type, loc and msg.
+func (r reply) problems() string {
+	r.t.Helper()
 	var body struct {
 		Detail []struct {
 			Type, Msg string
@@ -227,9 +235,11 @@ func (r reply) problem(kind, loc, msg string) {
 		}
 	}
 	r.want(422).into(&body)
-	if len(body.Detail) != 1 || body.Detail[0].Type != kind || string(body.Detail[0].Loc) != loc || body.Detail[0].Msg != msg {
-		r.t.Errorf("got %s, want one entry %s %s %q", r.body, kind, loc, msg)
+	var b strings.Builder
+	for _, p := range body.Detail {
+		fmt.Fprintf(&b, "%s %s %s\n", p.Type, p.Loc, p.Msg)
 	}
+	return b.String()
 }
 
 func (r reply) into(v any) {

@@ -1,28 +1,10 @@
 package tests
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 )
-
-// problems returns the entries of a 422 list, one a line: type, loc and msg.
-func (r reply) problems() string {
-	r.t.Helper()
-	var body struct {
-		Detail []struct {
-			Type, Msg string
-			Loc       json.RawMessage
-		}
-	}
-	r.want(422).into(&body)
-	var b strings.Builder
-	for _, p := range body.Detail {
-		fmt.Fprintf(&b, "%s %s %s\n", p.Type, p.Loc, p.Msg)
-	}
-	return b.String()
-}
 
 func TestBadJSON(t *testing.T) {
 	t.Parallel()
