@@ -116,6 +116,12 @@ func TestPrompt(t *testing.T) {
 		a.get("/sessions/"+session).has("turn_count", "1")
 		prompt(a, session, `{"prompt":"","timeout":"10"}`).want(202)
 	})
+	a.promise("7.6 a session whose Sprite is gone says so, before the body is looked at", func(a *api) {
+		session, _ := a.run("true")
+		a.sql("UPDATE sessions SET sprite = '' WHERE id = ?", session)
+		prompt(a, session, "not json").detail(409, "Session backend is no longer available; start a new session.")
+		a.sql("UPDATE sessions SET sprite = (SELECT 'aod-' || value FROM settings WHERE name = 'deployment') || '-' || ? WHERE id = ?", session, session)
+	})
 	a.promise("7.6 of 12 concurrent prompts one is taken", func(a *api) {
 		session, _ := a.run("true")
 		a.oneWinner(12, func(int) reply { return prompt(a, session, `{"prompt":"sleep 1000"}`) }, isPending, isRunning)
