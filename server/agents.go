@@ -36,7 +36,7 @@ func (s *Server) CreateAgent(ctx context.Context, r gen.CreateAgentRequestObject
 
 // ListAgents returns the user's agents that are not archived.
 func (s *Server) ListAgents(ctx context.Context, r gen.ListAgentsRequestObject) (gen.ListAgentsResponseObject, error) {
-	page, err := page(r.Params.Limit, r.Params.Cursor)
+	page, err := pageOf(r.Params.Limit, r.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ func (s *Server) CreateEnvironment(ctx context.Context, r gen.CreateEnvironmentR
 
 // ListEnvironments returns the user's environments that are not archived.
 func (s *Server) ListEnvironments(ctx context.Context, r gen.ListEnvironmentsRequestObject) (gen.ListEnvironmentsResponseObject, error) {
-	page, err := page(r.Params.Limit, r.Params.Cursor)
+	page, err := pageOf(r.Params.Limit, r.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}

@@ -6,8 +6,8 @@ import (
 	"github.com/agent-on-demand/aod/store"
 )
 
-// page is the part of a list that a request asks for.
-func page(limit *int, cursor *string) (store.Page, error) {
+// pageOf is the part of a list that a request asks for.
+func pageOf(limit *int, cursor *string) (store.Page, error) {
 	if limit == nil && cursor != nil {
 		return store.Page{}, &invalid{[]problem{ruled(*cursor, "cursor needs limit", "query", "cursor")}}
 	}

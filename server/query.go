@@ -35,7 +35,7 @@ func (op *operation) queryFields(given url.Values) map[string]any {
 		case kind.Is("object"):
 			addObject(fields, name, given)
 		case kind.Is("array") && given.Has(name), len(given[name]) > 1:
-			fields[name] = texts(given[name])
+			fields[name] = each(given[name], anyText)
 		case given.Has(name):
 			fields[name] = given.Get(name)
 		}
@@ -43,8 +43,8 @@ func (op *operation) queryFields(given url.Values) map[string]any {
 	return fields
 }
 
-// addObject adds the parameters name[key]=value as one object, or the first that is
-// written in another way. No way is known to write a key with brackets of its own.
+// addObject adds the parameters name[key]=value as one object, or one of them that is
+// written in another way. There is no way to write a key that has brackets itself.
 func addObject(fields map[string]any, name string, given url.Values) {
 	object := map[string]any{}
 	for parameter, values := range given {
@@ -59,7 +59,7 @@ func addObject(fields map[string]any, name string, given url.Values) {
 		}
 		object[key] = values[0]
 		if len(values) > 1 {
-			object[key] = texts(values)
+			object[key] = each(values, anyText)
 		}
 	}
 	if len(object) > 0 {
@@ -67,13 +67,7 @@ func addObject(fields map[string]any, name string, given url.Values) {
 	}
 }
 
-func texts(values []string) []any {
-	list := make([]any, len(values))
-	for i, text := range values {
-		list[i] = text
-	}
-	return list
-}
+func anyText(text *string) any { return *text }
 
 // queryOf writes fields that have been checked as a query.
 func queryOf(fields map[string]any) url.Values {

@@ -43,7 +43,7 @@ func createdBody(s *store.Session) gen.SessionCreated {
 
 // ListSessions returns the user's sessions.
 func (s *Server) ListSessions(ctx context.Context, r gen.ListSessionsRequestObject) (gen.ListSessionsResponseObject, error) {
-	page, err := page(r.Params.Limit, r.Params.Cursor)
+	page, err := pageOf(r.Params.Limit, r.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
