@@ -960,8 +960,8 @@ type Metadata = map[string]json.RawMessage
 type MetadataFilter map[string]string
 
 // Networking What a Sprite may reach: everything, or the named hosts and nothing else, also while packages
-// are installed and repositories cloned. A limited network without hosts reaches nothing (and
-// Python clients of version 0.1.0 do not read it). Further keys are kept.
+// are installed and repositories cloned. A limited network without hosts reaches nothing; some
+// Python clients refuse to read one. Further keys are kept.
 type Networking = json.RawMessage
 
 // NetworkingType Whether the network is limited.

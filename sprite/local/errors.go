@@ -47,7 +47,8 @@ func (h *Host) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case !errors.As(err, &e):
 		e = &apiError{http.StatusInternalServerError, "internal_error", err.Error()}
 	}
-	if e.status >= http.StatusInternalServerError && e.status != http.StatusNotImplemented {
+	left := r.Context().Err() != nil // nobody waits for the answer any more
+	if e.status >= http.StatusInternalServerError && e.status != http.StatusNotImplemented && !left {
 		h.log.Error("local sprites host", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
 	text := e.text
