@@ -306,6 +306,20 @@ func TestOutcomes(t *testing.T) {
 		}
 		a.get("/sessions/"+id).has("exit_code", "null")
 	})
+	a.promise("8.2 a turn whose Sprite is missing fails and says so", func(a *api) {
+		session, _ := a.run("true")
+		a.sql("INSERT INTO doomed_sprites (name, since) SELECT sprite, 0 FROM sessions WHERE id = ?", session)
+		a.sql("UPDATE sessions SET sprite = sprite || '-missing' WHERE id = ?", session)
+		a.post("/sessions/"+session+"/prompt", `{"prompt":"true"}`).want(202)
+		all := a.stream(session).rest()
+		if text := output(all, "stderr", 2); !strings.HasPrefix(text, "turn failed: ") || all[len(all)-1].Type != "error" {
+			a.t.Errorf("stderr %q, ended with %+v", text, all[len(all)-1])
+		}
+		a.get("/sessions/"+session).has("status", `"failed"`)
+		if turn := a.turns(session)[1]; turn.Status != "failed" || turn.EndedAt == nil || turn.ExitCode != nil {
+			a.t.Errorf("turn %+v", turn)
+		}
+	})
 	a.promise("8.2 updated_at moves with every change of status", func(a *api) {
 		id := a.in(a.shell(), "echo up; read < $(mktemp -u).never || sleep 0.05", "").want(202).text("id")
 		created := a.get("/sessions/" + id).text("created_at")

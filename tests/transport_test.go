@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/agent-on-demand/aod/server"
 )
 
 // nobodys is the id of no row at all.
@@ -233,6 +235,29 @@ func (a *api) dialJSON(request string, status int) {
 	if err != nil || answer.StatusCode != status || answer.Header.Get("Content-Type") != "application/json" {
 		a.t.Errorf("got %s %s %v", answer.Status, body, err)
 	}
+}
+
+func TestCrossOrigin(t *testing.T) {
+	t.Parallel()
+	const origin = "https://app.example.com"
+	a := start(t, func(c *server.Config) { c.CORSOrigins = []string{origin} })
+	a.promise("1 CORS headers are for the origins that the operator lists", func(a *api) {
+		allowed := a.call("GET", "/agents", "", "Origin", origin).want(200)
+		for name, want := range map[string]string{"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": "X-Request-Id,Idempotency-Replayed"} {
+			if got := allowed.header.Get(name); got != want {
+				a.t.Errorf("%s: %q, want %q", name, got, want)
+			}
+		}
+		if got := a.call("GET", "/agents", "", "Origin", "https://other.example.com").want(200); got.header.Get("Access-Control-Allow-Origin") != "" {
+			a.t.Errorf("another origin: %v", got.header)
+		}
+	})
+	a.promise("1 a browser may ask first, without a token", func(a *api) {
+		asked := a.as("").call("OPTIONS", "/sessions", "", "Origin", origin, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization,idempotency-key")
+		if asked.want(204).header.Get("Access-Control-Allow-Methods") != "GET,POST,PUT,DELETE" || !strings.Contains(asked.header.Get("Access-Control-Allow-Headers"), "Idempotency-Key") {
+			a.t.Errorf("got %v", asked.header)
+		}
+	})
 }
 
 func TestRequestIDs(t *testing.T) {
