@@ -3,6 +3,7 @@ package local
 import (
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 
 	"github.com/agent-on-demand/aod/sprite/local/shim"
@@ -47,15 +48,23 @@ func (h *Host) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case !errors.As(err, &e):
 		e = &apiError{http.StatusInternalServerError, "internal_error", err.Error()}
 	}
-	left := r.Context().Err() != nil // nobody waits for the answer any more
-	if e.status >= http.StatusInternalServerError && e.status != http.StatusNotImplemented && !left {
-		h.log.Error("local sprites host", "method", r.Method, "path", r.URL.Path, "error", err)
+	if e.status >= http.StatusInternalServerError && e.status != http.StatusNotImplemented {
+		h.complain(r, err)
 	}
 	text := e.text
 	if len(text) > maxErrorText {
 		text = text[:maxErrorText]
 	}
 	answer(w, e.status, map[string]string{"error": e.code, "message": text})
+}
+
+// complain logs what went wrong, unless it is that the client has left.
+func (h *Host) complain(r *http.Request, err error) {
+	level := slog.LevelError
+	if r.Context().Err() != nil {
+		level = slog.LevelDebug
+	}
+	h.log.Log(r.Context(), level, "local sprites host", "method", r.Method, "path", r.URL.Path, "error", err)
 }
 
 // refused maps what a Sprite says no to.

@@ -166,7 +166,7 @@ func (h *Host) failFile(w http.ResponseWriter, r *http.Request, name string, err
 			return nil
 		}
 	}
-	h.log.Error("local sprites host", "method", r.Method, "path", r.URL.Path, "error", err)
+	h.complain(r, err)
 	answer(w, http.StatusInternalServerError, map[string]string{"error": err.Error(), "code": "EIO", "path": name})
 	return nil
 }
