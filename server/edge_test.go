@@ -49,7 +49,7 @@ func (e *edge) serve(t testing.TB, st *store.Store) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	readers := hub.New(st)
-	s, err := newServer(st, turn.New(turn.Options{Store: st, Readers: readers, Log: log}), readers, Config{Log: log, Version: "test"})
+	s, err := newServer(st, turn.New(turn.Options{Store: st, Readers: readers, Log: log, Available: (*preflight)(nil).check}), readers, Config{Log: log, Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

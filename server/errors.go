@@ -18,6 +18,7 @@ var statuses = map[store.Kind]int{
 	store.KindConflict:     http.StatusConflict,
 	store.KindInvalid:      http.StatusUnprocessableEntity,
 	store.KindQuota:        http.StatusTooManyRequests,
+	store.KindUnavailable:  http.StatusServiceUnavailable,
 }
 
 // errorBody is the body of every answer that is not a success.

@@ -61,16 +61,8 @@ const (
 // Run serves until ctx ends. Then it stops accepting, ends the streams (clients
 // come back), lets go of the Sprites, which stay, and closes the store.
 func Run(ctx context.Context, c Config) (err error) {
-	if c.RuntimesDir == "" {
-		c.RuntimesDir = filepath.Join(c.DataDir, "runtimes")
-	}
-	for _, dir := range []*string{&c.DataDir, &c.RuntimesDir} {
-		if *dir, err = filepath.Abs(*dir); err != nil {
-			return fmt.Errorf("find the data directory: %w", err)
-		}
-	}
-	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
-		return fmt.Errorf("make the data directory: %w", err)
+	if err := c.complete(); err != nil {
+		return err
 	}
 	unlock, err := lock(filepath.Join(c.DataDir, "lock"))
 	if err != nil {
@@ -90,7 +82,9 @@ func Run(ctx context.Context, c Config) (err error) {
 	defer func() { err = errors.Join(err, backend.close()) }()
 
 	readers := hub.New(st)
-	turns := turn.New(turn.Options{Store: st, Sprites: backend.client, Readers: readers, Log: c.Log, Keys: c.Keys, Install: backend.install})
+	turns := turn.New(turn.Options{
+		Store: st, Sprites: backend.client, Readers: readers, Log: c.Log, Keys: c.Keys, Install: backend.install, Available: backend.preflight.check,
+	})
 	defer turns.Close()
 	s, err := newServer(st, turns, readers, c)
 	if err != nil {
@@ -103,6 +97,7 @@ func Run(ctx context.Context, c Config) (err error) {
 	if err := turns.Start(ctx); err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	defer backend.preflight.begin(ctx)()
 	token, err := firstToken(ctx, st, c.Token) // last: it is shown only once
 	if err != nil {
 		return errors.Join(err, listener.Close())
@@ -112,6 +107,22 @@ func Run(ctx context.Context, c Config) (err error) {
 			c.Ready(Ready{URL: "http://" + listener.Addr().String(), Token: token})
 		}
 	})
+}
+
+// complete fills in what follows from the rest, and makes the data directory.
+func (c *Config) complete() (err error) {
+	if c.RuntimesDir == "" {
+		c.RuntimesDir = filepath.Join(c.DataDir, "runtimes")
+	}
+	for _, dir := range []*string{&c.DataDir, &c.RuntimesDir} {
+		if *dir, err = filepath.Abs(*dir); err != nil {
+			return fmt.Errorf("find the data directory: %w", err)
+		}
+	}
+	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+		return fmt.Errorf("make the data directory: %w", err)
+	}
+	return nil
 }
 
 // serve answers requests until ctx ends.
@@ -190,9 +201,10 @@ func firstToken(ctx context.Context, st *store.Store, configured store.Secret) (
 
 // backend is the Sprites service in use.
 type backend struct {
-	client  *sprite.Client
-	install func(context.Context, runtimes.Package) error
-	close   func() error
+	client    *sprite.Client
+	install   func(context.Context, runtimes.Package) error
+	preflight *preflight // nil if it is not on this machine
+	close     func() error
 }
 
 func openSprites(ctx context.Context, c Config) (*backend, error) {
@@ -213,8 +225,10 @@ func openSprites(ctx context.Context, c Config) (*backend, error) {
 		return nil, fmt.Errorf("open the local Sprites host: %w", err)
 	}
 	client := sprite.New(sprite.Config{Token: token, Dial: host.DialContext})
+	pre := &preflight{log: c.Log, attempt: func(ctx context.Context) error { return tryOut(ctx, client, "preflight-server") }}
 	return &backend{
-		client: client,
+		client:    client,
+		preflight: pre,
 		install: func(ctx context.Context, p runtimes.Package) error {
 			return packages.Install(ctx, p.Name, p.Version, p.Executable(goruntime.GOARCH), p.Binary)
 		},

@@ -13,6 +13,7 @@ const (
 	KindConflict
 	KindInvalid // well-formed, but its parts do not fit together
 	KindQuota
+	KindUnavailable // what the request needs cannot be had at the moment
 )
 
 // Error is a refusal whose text is meant for the client, word for word.
@@ -41,6 +42,9 @@ func Conflict(format string, args ...any) *Error { return refuse(KindConflict, f
 
 // Invalid refuses values that are well-formed but do not fit together.
 func Invalid(format string, args ...any) *Error { return refuse(KindInvalid, format, args) }
+
+// Unavailable refuses what cannot be done at the moment.
+func Unavailable(format string, args ...any) *Error { return refuse(KindUnavailable, format, args) }
 
 func refuse(kind Kind, format string, args []any) *Error {
 	return &Error{Kind: kind, Text: fmt.Sprintf(format, args...)}

@@ -56,6 +56,12 @@ var greeting = regexp.MustCompile(`is ready at (\S+) `)
 
 func spawnIn(t *testing.T, dir string, uid int, env ...string) *api {
 	t.Helper()
+	return spawnBinary(t, binary, dir, uid, env...)
+}
+
+// spawnBinary starts a server of that binary as a process of its own.
+func spawnBinary(t *testing.T, binary, dir string, uid int, env ...string) *api {
+	t.Helper()
 	cmd := exec.Command(binary, "serve", "--addr", "127.0.0.1:0", "--data-dir", dir)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "AOD_BOOTSTRAP_TOKEN=aod_token_of_the_tests_000"}, env...)
 	cmd.Dir = filepath.Dir(dir) // a relative data directory will do

@@ -55,6 +55,9 @@ type Options struct {
 	// Install makes a runtime's program appear in every Sprite. Where it is nil,
 	// the program is installed in each Sprite that lacks it.
 	Install func(ctx context.Context, p runtimes.Package) error
+	// Available returns nil if Sprites can be made, or the refusal of what needs one.
+	// It may take its time.
+	Available func(ctx context.Context) error
 }
 
 // Supervisor starts, watches and ends turns.
@@ -104,7 +107,13 @@ func (s *Supervisor) Close() {
 // Create stores a session with its first turn, and with its receipt if there is
 // one, and starts to work on it.
 func (s *Supervisor) Create(ctx context.Context, user string, spec store.SessionSpec, receipt *store.Receipt[*store.Session]) (*store.Session, error) {
-	session, err := s.Store.CreateSession(ctx, user, spec, runnable, receipt)
+	unavailable := s.Available(ctx) // not in the transaction
+	session, err := s.Store.CreateSession(ctx, user, spec, func(agent *store.Agent) error {
+		if err := runnable(agent); err != nil {
+			return err
+		}
+		return unavailable
+	}, receipt)
 	if err != nil {
 		return nil, err
 	}
@@ -128,6 +137,9 @@ func runnable(agent *store.Agent) error {
 // Prompt stores the next turn of a session, and its receipt if there is one, and
 // starts to work on it. It returns the turn's number.
 func (s *Supervisor) Prompt(ctx context.Context, user, session, prompt string, timeout int, receipt *store.Receipt[int]) (int, error) {
+	if err := s.Available(ctx); err != nil {
+		return 0, err
+	}
 	number, err := s.Store.AddTurn(ctx, user, session, prompt, timeout, receipt)
 	if err != nil {
 		return 0, err

@@ -67,7 +67,7 @@ func namespacesRemedy(err error) string {
 	case sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1" && !root:
 		return apparmorRemedy()
 	case errors.Is(err, unix.EACCES):
-		return "The server's binary must be executable by everyone: chmod 755 it"
+		return "The server's binary must be executable by everyone; allow it with: chmod 755 " + executable()
 	case errors.Is(err, unix.EPERM):
 		return "In Docker run the container with: --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined"
 	default:
@@ -75,13 +75,18 @@ func namespacesRemedy(err error) string {
 	}
 }
 
-func apparmorRemedy() string {
+// executable is the path of the binary, as far as it is known.
+func executable() string {
 	exe, err := os.Readlink("/proc/self/exe")
 	if err != nil {
-		exe = "/usr/local/bin/aod"
+		return "/usr/local/bin/aod"
 	}
+	return exe
+}
+
+func apparmorRemedy() string {
 	return "AppArmor forbids user namespaces to this binary; allow it with: printf 'abi <abi/4.0>,\\ninclude <tunables/global>\\nprofile aod " +
-		exe + " flags=(unconfined) { userns, }\\n' | sudo tee /etc/apparmor.d/aod && sudo apparmor_parser -r /etc/apparmor.d/aod"
+		executable() + " flags=(unconfined) { userns, }\\n' | sudo tee /etc/apparmor.d/aod && sudo apparmor_parser -r /etc/apparmor.d/aod"
 }
 
 // sysctl reads a kernel setting; empty when the kernel does not have it.

@@ -1,0 +1,48 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Finding is what one check of Doctor has found.
+type Finding struct {
+	Check string
+	Text  string // how it is, if Err is nil
+	Err   error
+}
+
+// Doctor checks whether a server with this configuration can do its work: whether it
+// can read and decrypt its database, and run a Sprite. A server may be running.
+func Doctor(ctx context.Context, c Config) ([]Finding, error) {
+	if err := c.complete(); err != nil {
+		return nil, err
+	}
+	findings := []Finding{checkStore(ctx, c)}
+	if c.SpritesToken.Reveal() != "" {
+		return append(findings, Finding{Check: "sprites", Text: "they run in a service, which is not tried"}), nil
+	}
+	sprites := Finding{Check: "sprites"}
+	backend, err := openSprites(ctx, c)
+	if err != nil {
+		sprites.Err = err
+		return append(findings, sprites), nil
+	}
+	began := time.Now()
+	sprites.Err = errors.Join(tryOut(ctx, backend.client, "preflight-doctor"), backend.close())
+	sprites.Text = fmt.Sprintf("one ran a command on this machine, in %v", time.Since(began).Round(time.Millisecond))
+	return append(findings, sprites), nil
+}
+
+func checkStore(ctx context.Context, c Config) Finding {
+	found := Finding{Check: "database", Text: "it can be read and decrypted, in " + c.DataDir}
+	st, err := OpenStore(ctx, c) // checks the keys
+	if err != nil {
+		found.Err = err
+		return found
+	}
+	found.Err = errors.Join(st.Check(ctx), st.Close())
+	return found
+}
