@@ -124,7 +124,7 @@ func TestEveryOperationIsDescribed(t *testing.T) {
 			want = append(want, "404")
 		}
 		if o.RequestBody != nil {
-			want = append(want, "400", "413", "422")
+			want = append(want, "400", "408", "413", "422")
 		}
 		if o.Parameters.GetByInAndName("query", "limit") != nil {
 			want = append(want, "422")

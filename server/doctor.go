@@ -31,7 +31,7 @@ func Doctor(ctx context.Context, c Config) ([]Finding, error) {
 		return append(findings, sprites), nil
 	}
 	began := time.Now()
-	sprites.Err = errors.Join(tryOut(ctx, backend.client, "preflight-doctor"), backend.close())
+	sprites.Err = errors.Join(backend.client.TryOut(ctx, "preflight-doctor"), backend.close())
 	sprites.Text = fmt.Sprintf("one ran a command on this machine, in %v", time.Since(began).Round(time.Millisecond))
 	return append(findings, sprites), nil
 }

@@ -2,13 +2,10 @@ package server
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"time"
 
-	"github.com/agent-on-demand/aod/sprite"
 	"github.com/agent-on-demand/aod/store"
 )
 
@@ -62,25 +59,4 @@ func (p *preflight) check(ctx context.Context) error {
 	p.log.Debug("sessions can run", "took", time.Since(began).Round(time.Millisecond).String())
 	p.ready, p.err = true, nil
 	return nil
-}
-
-// tryOut makes a Sprite, runs a command in it and destroys it. One of this name that
-// an earlier attempt has left is destroyed first.
-func tryOut(ctx context.Context, client *sprite.Client, name string) (err error) {
-	if err := client.Destroy(ctx, name); err != nil {
-		return err
-	}
-	if err := client.Create(ctx, name); err != nil {
-		return err
-	}
-	defer func() {
-		if gone := client.Destroy(context.WithoutCancel(ctx), name); err == nil {
-			err = gone
-		}
-	}()
-	code, err := client.Exec(ctx, name, []string{"true"}, io.Discard, io.Discard)
-	if err == nil && code != 0 {
-		err = fmt.Errorf("a Sprite ran the command true, which ended with exit code %d", code)
-	}
-	return err
 }

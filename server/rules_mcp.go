@@ -3,7 +3,6 @@ package server
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 )
 
 const maxMCPServers = 20
@@ -32,17 +31,8 @@ func mcpServers(value any) error {
 	return nil
 }
 
-// mcpFields are the keys that have a meaning; others are kept.
-var mcpFields = []string{"type", "name", "url", "headers", "command", "args", "env"}
-
+// mcpServer checks the keys that have a meaning; others are kept.
 func mcpServer(at string, server map[string]any) error {
-	for key := range server {
-		for _, known := range mcpFields {
-			if key != known && strings.EqualFold(key, known) { // encoding/json would take it for the other
-				delete(server, key)
-			}
-		}
-	}
 	if _, given := server["name"]; !given {
 		return fmt.Errorf("%s missing required field: name", at)
 	}

@@ -36,6 +36,7 @@ type Config struct {
 	SpritesToken store.Secret // the real Sprites service is used if it is set
 	SpritesURL   string
 	RuntimesDir  string // where local Sprites find the programs of runtimes; in DataDir if empty
+	Processes    int    // the commands of a local Sprite may have at once; 4096 if it is 0
 	Executable   string // that local Sprites are started with; this program if empty
 
 	Keys        map[string]store.Secret // the operator's provider keys, by variable
@@ -219,13 +220,13 @@ func openSprites(ctx context.Context, c Config) (*backend, error) {
 	token := rand.Text()
 	host, err := local.Open(ctx, local.Options{
 		Dir: filepath.Join(c.DataDir, "sprites"), Executable: c.Executable, Token: token,
-		Shares: []local.Share{{Source: c.RuntimesDir, Target: "/opt/aod"}}, Log: c.Log,
+		Shares: []local.Share{{Source: c.RuntimesDir, Target: "/opt/aod"}}, Processes: c.Processes, Log: c.Log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the local Sprites host: %w", err)
 	}
 	client := sprite.New(sprite.Config{Token: token, Dial: host.DialContext})
-	pre := &preflight{log: c.Log, attempt: func(ctx context.Context) error { return tryOut(ctx, client, "preflight-server") }}
+	pre := &preflight{log: c.Log, attempt: func(ctx context.Context) error { return client.TryOut(ctx, "preflight-server") }}
 	return &backend{
 		client:    client,
 		preflight: pre,

@@ -213,8 +213,8 @@ func TestMCPServerRules(t *testing.T) {
 			a.t.Errorf("got %s", got)
 		}
 	})
-	a.promise("5.7 keys that differ only in their letters' case are not taken for others", func(a *api) {
-		if got := create(a, `[{"name":"a","url":"u","URL":5,"ARGS":5}]`).want(201).field("mcp_servers"); got != `[{"name":"a","type":"url","url":"u"}]` {
+	a.promise("5.7 keys that differ only in their letters' case are others, and kept", func(a *api) {
+		if got := create(a, `[{"name":"a","url":"u","URL":5,"ARGS":5}]`).want(201).field("mcp_servers"); got != `[{"ARGS":5,"URL":5,"name":"a","type":"url","url":"u"}]` {
 			a.t.Errorf("got %s", got)
 		}
 	})

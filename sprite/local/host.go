@@ -31,6 +31,8 @@ type Options struct {
 	Shares []Share
 	// Idle is how long a Sprite without processes stays warm; the default is a minute.
 	Idle time.Duration
+	// Processes is how many processes and threads the commands of a Sprite may have at once; the default is 4096.
+	Processes int
 	// Log receives what no client sees; the default is slog.Default.
 	Log *slog.Logger
 }

@@ -176,7 +176,7 @@ func (h *Host) start(ctx context.Context, r record) error {
 	defer cancel()
 	cfg := shim.Config{
 		Name: r.Name, Dir: h.dir(r.Name), Base: r.Base, Skeleton: h.skeleton(),
-		Shares: h.opts.Shares, Net: shim.NetHost, Idle: h.opts.Idle,
+		Shares: h.opts.Shares, Net: shim.NetHost, Idle: h.opts.Idle, Processes: h.opts.Processes,
 	}
 	if err := shim.BuildSkeleton(ctx, cfg.Skeleton); err != nil {
 		return err

@@ -59,6 +59,7 @@ func TestOrdinaryUser(t *testing.T) {
 func ordinaryUser(t *testing.T) {
 	opts := options(t)
 	opts.Idle = time.Second
+	opts.Processes = 100
 	// The SDK's global dialer has this one client here, so plain use is safe.
 	m := openWith(t, opts)
 	m.create(t, "user")
@@ -80,6 +81,7 @@ func ordinaryUser(t *testing.T) {
 	if err := m.client.DeleteSprite(t.Context(), "user"); err != nil {
 		t.Error(err)
 	}
+	forkBomb(t, m)
 	if left, err := filepath.Glob(filepath.Join(opts.Dir, "user")); err != nil || len(left) > 0 {
 		t.Errorf("left: %v %v", left, err)
 	}

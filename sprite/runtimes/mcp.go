@@ -7,13 +7,32 @@ import (
 
 // mcpServer is an agent's MCP server as the API stores it.
 type mcpServer struct {
-	Name    string            `json:"name"`
-	Type    string            `json:"type"` // stdio, else url
-	URL     string            `json:"url"`
-	Headers map[string]string `json:"headers"`
-	Command string            `json:"command"`
-	Args    []string          `json:"args"`
-	Env     map[string]string `json:"env"`
+	Name    string
+	Type    string // stdio, else url
+	URL     string
+	Headers map[string]string
+	Command string
+	Args    []string
+	Env     map[string]string
+}
+
+// UnmarshalJSON reads the keys exactly as they are spelled: others, which the API
+// keeps, may differ from them in case alone.
+func (s *mcpServer) UnmarshalJSON(text []byte) error {
+	fields := map[string]json.RawMessage{}
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return err
+	}
+	for key, place := range map[string]any{
+		"name": &s.Name, "type": &s.Type, "url": &s.URL, "headers": &s.Headers, "command": &s.Command, "args": &s.Args, "env": &s.Env,
+	} {
+		if value, given := fields[key]; given {
+			if err := json.Unmarshal(value, place); err != nil {
+				return fmt.Errorf("%s: %w", key, err)
+			}
+		}
+	}
+	return nil
 }
 
 func mcpServers(a Agent) ([]mcpServer, error) {

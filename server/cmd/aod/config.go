@@ -38,14 +38,17 @@ type environment struct {
 // of a turn that runs aod.
 var known = []string{
 	"AOD_ADDR", "AOD_DATA_DIR", "AOD_PUBLIC_URL", "AOD_BOOTSTRAP_TOKEN", "AOD_ENCRYPTION_KEY",
-	"AOD_MAX_CONCURRENT_SESSIONS", "AOD_RUNTIMES_DIR", "AOD_SPRITE_ISOLATION", "AOD_SPRITE_ALLOW_HOSTS",
+	"AOD_MAX_CONCURRENT_SESSIONS", "AOD_RUNTIMES_DIR", "AOD_SPRITE_ISOLATION", "AOD_SPRITE_ALLOW_HOSTS", "AOD_SPRITE_PROCESSES",
 	"AOD_CORS_ORIGINS", "AOD_LOG_FORMAT", "AOD_LOG_LEVEL", "AOD_API_URL", "AOD_API_TOKEN", "AOD_SESSION_ID", "AOD_MODEL",
 }
 
 // secrets have a twin with _FILE at its end that names a file with the value.
 var secrets = []string{"AOD_BOOTSTRAP_TOKEN", "AOD_ENCRYPTION_KEY"}
 
-const defaultMaxSessions = 100
+const (
+	defaultMaxSessions = 100
+	defaultProcesses   = 4096
+)
 
 // configure puts the configuration together: flags, then variables, then defaults.
 func configure(f *flags) (server.Config, error) {
@@ -61,6 +64,7 @@ func configure(f *flags) (server.Config, error) {
 		SpritesToken:   env.secret("SPRITES_TOKEN"),
 		SpritesURL:     env.get("SPRITES_BASE_URL"),
 		RuntimesDir:    env.get("AOD_RUNTIMES_DIR"),
+		Processes:      env.count("AOD_SPRITE_PROCESSES", defaultProcesses),
 		Keys:           map[string]store.Secret{},
 		CORSOrigins:    list(env.get("AOD_CORS_ORIGINS")),
 		Version:        version,

@@ -34,6 +34,8 @@ be replaced by one with _FILE at its end that names a file.
   AOD_RUNTIMES_DIR             where local Sprites find the runtimes' programs
                                (in the data directory)
   AOD_SPRITE_ISOLATION         namespaces, the only kind so far
+  AOD_SPRITE_PROCESSES         processes and threads that the commands of a local
+                               Sprite may have at once (4096)
   AOD_SPRITE_ALLOW_HOSTS       no effect so far: local Sprites share this machine's
                                network
   AOD_CORS_ORIGINS             origins of browser clients, separated by commas

@@ -23,6 +23,8 @@ type Config struct {
 	Net Net `json:"net"`
 	// Idle is how long a Sprite without processes stays warm.
 	Idle time.Duration `json:"idle"`
+	// Processes is how many processes and threads the Sprite's commands may have at once; 0 means 4096.
+	Processes int `json:"processes,omitempty"`
 }
 
 // Share mounts the host folder Source read-only at Target in every Sprite; what the host adds later appears at once.

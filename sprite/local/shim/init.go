@@ -34,6 +34,9 @@ func runInit() error {
 	}
 	err = buildWorld(*o.Config, fds)
 	if err == nil {
+		err = limitResources(o.Config.Processes)
+	}
+	if err == nil {
 		err = confine(o.Config.Base == 0)
 	}
 	if err != nil {

@@ -98,7 +98,7 @@ func (s *supervisor) start(c Command) error {
 	}
 	// When memory runs out, commands go before the processes that look after them. A kernel that refuses changes nothing else.
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("500"), 0)
-	s.pid, err = syscall.ForkExec(path, c.Argv, attr)
+	s.pid, err = asCommand(func() (int, error) { return syscall.ForkExec(path, c.Argv, attr) })
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("0"), 0)
 	if err != nil {
 		return &Refusal{NotStarted, fmt.Sprintf("cannot run %s: %v", path, err)}

@@ -1,0 +1,27 @@
+package sprite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// TryOut makes a Sprite of that name, runs a command in it and destroys it. One that
+// an earlier attempt has left is destroyed first. The error says why Sprites cannot
+// run.
+func (c *Client) TryOut(ctx context.Context, name string) (err error) {
+	if err := c.Destroy(ctx, name); err != nil {
+		return err
+	}
+	if err := c.Create(ctx, name); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.Destroy(context.WithoutCancel(ctx), name)) }()
+	// It ends with its input: the SDK closes a connection safely only after that.
+	code, err := c.Exec(ctx, name, []string{"cat"}, io.Discard, io.Discard)
+	if err == nil && code != 0 {
+		err = fmt.Errorf("the command cat ended with exit code %d", code)
+	}
+	return err
+}
