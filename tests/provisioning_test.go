@@ -2,6 +2,7 @@ package tests
 
 import (
 	"fmt"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -150,6 +151,17 @@ func TestEnvironmentOfTurn(t *testing.T) {
 		env := a.environment("setup", `,"env_vars":{"WHO":"environment"},"setup_script":"  echo \"made by setup [$WHO]\" >> made\n"`)
 		if got := shown(a, `,"environment_id":"`+env+`"`, "cat made"); got != "made by setup []\n" {
 			a.t.Errorf("got %q", got)
+		}
+	})
+	a.promise("8.4 packages are installed before the first turn, for all turns, and in the Sprite alone", func(a *api) {
+		_, absent := exec.LookPath("hello")
+		env := a.environment("packages", `,"packages":{"apt":["hello"],"npm":["is-odd"],"pip":["iniconfig"]}`)
+		got := shown(a, `,"environment_id":"`+env+`"`, "hello; npm ls --global --parseable is-odd 2> /dev/null; python3 -c 'import iniconfig; print(iniconfig.__name__)'")
+		if got != "Hello, world!\n/usr/lib/node_modules/is-odd\niniconfig\n" && got != "Hello, world!\n/usr/local/lib/node_modules/is-odd\niniconfig\n" {
+			a.t.Errorf("got %q", got)
+		}
+		if _, err := exec.LookPath("hello"); (err == nil) != (absent == nil) {
+			a.t.Error("it is on the host too")
 		}
 	})
 	a.promise("8.4 the script stops at its first failure", func(a *api) {

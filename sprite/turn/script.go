@@ -32,13 +32,17 @@ var packageManagers = []struct {
 	{"pip", "pip install", false},
 }
 
+// setupEnv keeps the programs of a setup from asking, and lets pip install where a
+// distribution would rather not (PEP 668): the Sprite is nobody else's.
+const setupEnv = "DEBIAN_FRONTEND=noninteractive GIT_TERMINAL_PROMPT=0 PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore"
+
 // setUp runs the provisioning script, if there is anything for it to do.
 func (w *worker) setUp(ctx context.Context) error {
 	lines := w.setupLines()
 	if len(lines) == 0 {
 		return nil
 	}
-	script := "set -e\nexport DEBIAN_FRONTEND=noninteractive GIT_TERMINAL_PROMPT=0\n" + strings.Join(lines, "\n") + "\n"
+	script := "set -e\nexport " + setupEnv + "\n" + strings.Join(lines, "\n") + "\n"
 	if err := w.write(ctx, []runtimes.File{{Path: setupPath, Data: []byte(script), Mode: 0o600}}); err != nil {
 		return err
 	}

@@ -87,5 +87,7 @@ func defaultEnv() []string {
 		"LANG=C.UTF-8",
 		"IS_SANDBOX=1",
 		"DEBIAN_FRONTEND=noninteractive",
+		"PIP_BREAK_SYSTEM_PACKAGES=1", // the Sprite is a machine of its own
+		"PIP_ROOT_USER_ACTION=ignore",
 	}
 }
