@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -68,6 +69,17 @@ func (c *Client) Create(ctx context.Context, name string, labels ...string) erro
 	defer cancel()
 	_, err := c.api.CreateSpriteWithOrg(ctx, name, nil, nil, labels)
 	return err
+}
+
+// Exists reports whether there is a Sprite of that name.
+func (c *Client) Exists(ctx context.Context, name string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, err := c.api.GetSprite(ctx, name)
+	if err != nil && strings.HasPrefix(err.Error(), "sprite not found") { // the SDK has no type for it
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // WriteFile writes a file in a Sprite, with its folders.

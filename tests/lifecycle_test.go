@@ -312,7 +312,7 @@ func TestOutcomes(t *testing.T) {
 		a.sql("UPDATE sessions SET sprite = sprite || '-missing' WHERE id = ?", session)
 		a.post("/sessions/"+session+"/prompt", `{"prompt":"true"}`).want(202)
 		all := a.stream(session).rest()
-		if text := output(all, "stderr", 2); !strings.HasPrefix(text, "turn failed: ") || all[len(all)-1].Type != "error" {
+		if text := output(all, "stderr", 2); text != "turn failed: the Sprite is gone\n" || all[len(all)-1].Type != "error" {
 			a.t.Errorf("stderr %q, ended with %+v", text, all[len(all)-1])
 		}
 		a.get("/sessions/"+session).has("status", `"failed"`)

@@ -30,6 +30,7 @@ import (
 // Sprites is what turns need of the Sprites service.
 type Sprites interface {
 	Create(ctx context.Context, name string, labels ...string) error
+	Exists(ctx context.Context, name string) (bool, error)
 	WriteFile(ctx context.Context, name, path string, data []byte, perm fs.FileMode) error
 	Allow(ctx context.Context, name string, hosts []string) error
 	Exec(ctx context.Context, name string, argv []string, stdout, stderr io.Writer) (int, error)

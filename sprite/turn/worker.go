@@ -81,7 +81,9 @@ func (w *worker) turn() (store.Outcome, error) {
 		}
 	}
 	argv, err := w.lay()
-	if err == nil {
+	if err != nil {
+		err = w.explained(err)
+	} else {
 		err = w.start()
 	}
 	if err != nil {
@@ -102,6 +104,14 @@ func (w *worker) prepare() (err error) {
 		return &failure{"this server does not run " + w.brief.Session.Runtime}
 	}
 	return nil
+}
+
+// explained is err, or that the Sprite is gone if that is why.
+func (w *worker) explained(err error) error {
+	if there, asked := w.Sprites.Exists(w.ctx, w.brief.Session.Sprite); asked == nil && !there {
+		return &failure{"the Sprite is gone"}
+	}
+	return err
 }
 
 // start takes the turn to running; from here on nobody else can.
