@@ -928,7 +928,7 @@ type McpServerStdio struct {
 	// Args Its arguments.
 	Args []string `json:"args,omitempty"`
 
-	// Env Its variables.
+	// Env Its variables. Agents are answered with them: a secret belongs into `secret_env_vars` of the session.
 	Env map[string]string `json:"env,omitempty"`
 }
 
@@ -946,7 +946,7 @@ type McpServerURL struct {
 	// URL Where the server is.
 	URL string `json:"url"`
 
-	// Headers Headers of every request to it.
+	// Headers Headers of every request to it. Agents are answered with them: rather name a variable of the session, as in `Bearer ${TOKEN}`.
 	Headers map[string]string `json:"headers,omitempty"`
 }
 
