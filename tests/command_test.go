@@ -210,6 +210,45 @@ func TestUserCommands(t *testing.T) {
 	}
 }
 
+// The commands see and end the Sprites of a server that is running.
+func TestSpritesCommands(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	sprites := func(args ...string) (stdout, stderr string, err error) {
+		return aod(t, []string{"AOD_DATA_DIR=" + a.dir}, append([]string{"sprites"}, args...)...)
+	}
+	running, ended := a.blocked(), ""
+	ended, _ = a.run("true")
+	listed, words, err := sprites("list")
+	if err != nil || strings.Count(listed, "\n") != 3 || !strings.HasPrefix(listed, "SESSION ") {
+		t.Errorf("%q %q %v", listed, words, err)
+	}
+	for _, session := range []string{running, ended} {
+		if !regexp.MustCompile(`(?m)^` + session + `  warm    2\d{3}-\S+  aod-[0-9a-f]{8}-` + session + `$`).MatchString(listed) {
+			t.Errorf("%s is not in %s", session, listed)
+		}
+	}
+	if _, words, err := sprites("destroy", running, ended); err != nil {
+		t.Fatal(words, err)
+	}
+	all := a.stream(running).rest()
+	if end := all[len(all)-1]; end.Type != "error" || !strings.HasPrefix(output(all, "stderr", 1), "turn failed: ") {
+		t.Errorf("ended with %+v: %s", end, output(all, "stderr", 1))
+	}
+	a.post("/sessions/"+ended+"/prompt", `{"prompt":"true"}`).want(202)
+	if got := output(a.stream(ended).rest(), "stderr", 2); got != "turn failed: the Sprite is gone\n" {
+		t.Errorf("got %q", got)
+	}
+	if listed, _, err := sprites("list"); err != nil || strings.Count(listed, "\n") != 1 {
+		t.Errorf("%q %v", listed, err)
+	}
+	for _, name := range []string{running, "nothing", "preflight-server"} {
+		if _, words, err := sprites("destroy", name); err == nil || !strings.Contains(words, "there is no sprite "+name) {
+			t.Errorf("%s: %q %v", name, words, err)
+		}
+	}
+}
+
 func TestBadSettingsStopTheStart(t *testing.T) {
 	t.Parallel()
 	for setting, want := range map[string]string{

@@ -194,6 +194,9 @@ func (h *Host) destroy(ctx context.Context, name string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, stopTime, errors.New("its processes do not end"))
 	defer cancel()
 	let, err := shim.Stop(ctx, h.dir(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return errNoSprite // another process was first
+	}
 	if err != nil {
 		return err
 	}
@@ -203,7 +206,11 @@ func (h *Host) destroy(ctx context.Context, name string) error {
 		return fmt.Errorf("make trash: %w", err)
 	}
 	trash := filepath.Join(h.opts.Dir, trashDir, name+"."+rand.Text())
-	if err := os.Rename(h.dir(name), trash); err != nil {
+	err = os.Rename(h.dir(name), trash)
+	if errors.Is(err, fs.ErrNotExist) {
+		return errNoSprite
+	}
+	if err != nil {
 		return fmt.Errorf("remove sprite: %w", err)
 	}
 	return removeTree(trash)

@@ -87,5 +87,9 @@ func (s *Supervisor) complain(what string, details ...any) {
 // spriteName names a session's Sprite, so that everybody who sees the Sprite
 // knows whose it is.
 func (s *Supervisor) spriteName(session string) string {
-	return "aod-" + s.Store.Deployment() + "-" + session
+	return SpritePrefix(s.Store.Deployment()) + session
 }
+
+// SpritePrefix is how the names of a deployment's Sprites begin; the id of the session
+// follows.
+func SpritePrefix(deployment string) string { return "aod-" + deployment + "-" }

@@ -39,7 +39,7 @@ Start a server on this machine with: aod serve`,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	flags := addFlags(root)
-	root.AddCommand(serveCommand(flags), tokenCommand(flags), userCommand(flags), doctorCommand(flags), versionCommand(), openapiCommand())
+	root.AddCommand(serveCommand(flags), tokenCommand(flags), userCommand(flags), spritesCommand(flags), doctorCommand(flags), versionCommand(), openapiCommand())
 	return root
 }
 
