@@ -55,6 +55,32 @@ func BenchmarkWarmExec(b *testing.B) {
 	m.must(b, m.client.DeleteSprite(b.Context(), "bench"))
 }
 
+// BenchmarkOutput carries much output through one exec.
+func BenchmarkOutput(b *testing.B) {
+	const size = 256 << 20
+	m := benchHost(b)
+	_, err := m.client.CreateSprite(b.Context(), "loud", nil)
+	m.must(b, err)
+	b.SetBytes(size)
+	for b.Loop() {
+		cmd := m.client.Sprite("loud").Command("head", "-c", strconv.Itoa(size), "/dev/zero")
+		var got counter
+		cmd.Stdout, cmd.Stderr = &got, io.Discard
+		m.must(b, cmd.Run())
+		if got != size {
+			b.Fatalf("%d bytes of %d", got, size)
+		}
+	}
+	m.must(b, m.client.DeleteSprite(b.Context(), "loud"))
+}
+
+type counter int
+
+func (c *counter) Write(b []byte) (int, error) {
+	*c += counter(len(b))
+	return len(b), nil
+}
+
 func BenchmarkCreateExecDestroy(b *testing.B) {
 	m := benchHost(b)
 	var created, first, destroyed time.Duration

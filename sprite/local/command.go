@@ -1,6 +1,7 @@
 package local
 
 import (
+	"fmt"
 	"net/url"
 	"strconv"
 	"time"
@@ -32,12 +33,15 @@ func command(q url.Values) (shim.Command, error) {
 	}
 	if c.TTY {
 		c.Linger = -1
-		if c.Rows, err = size(q, "rows"); err != nil {
+		rows, err := number(q, "rows", 16)
+		if err != nil {
 			return c, err
 		}
-		if c.Cols, err = size(q, "cols"); err != nil {
+		cols, err := number(q, "cols", 16)
+		if err != nil {
 			return c, err
 		}
+		c.Rows, c.Cols = uint16(rows), uint16(cols)
 	}
 	if q.Has("max_run_after_disconnect") {
 		if c.Linger, err = duration(q.Get("max_run_after_disconnect")); err != nil {
@@ -61,15 +65,16 @@ func flag(q url.Values, name string, missing bool) (bool, error) {
 	return v, nil
 }
 
-func size(q url.Values, name string) (uint16, error) {
+// number reads a parameter of so many bits; 0 when it is missing.
+func number(q url.Values, name string, bits int) (uint64, error) {
 	if !q.Has(name) {
 		return 0, nil
 	}
-	v, err := strconv.ParseUint(q.Get(name), 10, 16)
+	v, err := strconv.ParseUint(q.Get(name), 10, bits)
 	if err != nil {
-		return 0, badRequest(name + " must be a number up to 65535")
+		return 0, badRequest(fmt.Sprintf("%s must be a number from 0 to %d", name, uint64(1)<<bits-1))
 	}
-	return uint16(v), nil
+	return v, nil
 }
 
 // duration accepts Go's notation and plain seconds.

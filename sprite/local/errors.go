@@ -73,7 +73,7 @@ func refused(r *shim.Refusal) *apiError {
 	switch r.Kind {
 	case shim.NoSession:
 		status = http.StatusNotFound
-	case shim.SessionOver:
+	case shim.SessionOver, shim.SessionLost:
 		status = http.StatusGone
 	}
 	return &apiError{status, r.Kind, r.Text}

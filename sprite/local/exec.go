@@ -48,34 +48,59 @@ func (h *Host) exec(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("exec: %w", err)
 	}
-	h.work.Add(1)
-	defer h.work.Done()
-	defer p.Close()
-	header := http.Header{"Sprite-Version": {spriteVersion}, "X-Sprite-Capabilities": {"signal"}}
-	ws, err := upgrader.Upgrade(w, r, header)
-	if err != nil {
-		return nil // answered by the upgrader; closing the process starts its linger time
+	if !c.Stdin && !c.TTY {
+		_ = p.CloseStdin() // the command may have ended first
 	}
-	s := &socket{ws: ws, process: p, command: c}
-	if err := s.serve(h.ctx); err != nil {
-		h.log.Debug("exec connection ended", "sprite", rec.Name, "session", p.ID, "error", err)
-	}
+	h.bridge(w, r, rec, &socket{process: p, input: c.Stdin || c.TTY, rows: c.Rows, cols: c.Cols})
 	return nil
 }
 
-// attach is answered with a body: clients take an empty 404 for an old host and try other forms.
+// bridge upgrades the request and serves the process to the client.
+func (h *Host) bridge(w http.ResponseWriter, r *http.Request, rec record, s *socket) {
+	h.work.Add(1)
+	defer h.work.Done()
+	defer s.process.Close()
+	var err error
+	s.ws, err = upgrader.Upgrade(w, r, http.Header{"Sprite-Version": {spriteVersion}, "X-Sprite-Capabilities": {"signal"}})
+	if err != nil {
+		return // answered by the upgrader; closing the process starts its linger time
+	}
+	if err := s.serve(h.ctx); err != nil {
+		h.log.Debug("exec connection ended", "sprite", rec.Name, "session", s.process.ID, "error", err)
+	}
+}
+
+// attach joins a session, which may be over: the output that is kept comes first, from output_offset on, then what is new, then the exit.
+// A refusal always has a body: clients take an empty 404 for an old host and try other forms.
 func (h *Host) attach(w http.ResponseWriter, r *http.Request) error {
-	if !websocket.IsWebSocketUpgrade(r) && r.PathValue("id") == "" {
-		return h.listSessions(w, r)
-	}
-	if _, err := h.load(r.PathValue("name")); err != nil {
-		return err
-	}
+	q := r.URL.Query()
 	id := r.PathValue("id")
 	if id == "" {
-		id = r.URL.Query().Get("id")
+		id = q.Get("id")
 	}
-	return &apiError{http.StatusNotFound, shim.NoSession, "session not found: " + id + " (the local sprites host cannot attach yet)"}
+	if !websocket.IsWebSocketUpgrade(r) {
+		return badRequest("attaching to a session takes a WebSocket upgrade")
+	}
+	offset, err := number(q, "output_offset", 63)
+	if err != nil {
+		return err
+	}
+	input, err := flag(q, "stdin", true)
+	if err != nil {
+		return err
+	}
+	var p *shim.Process
+	var rec record
+	err = h.using(r, func(found record) (err error) {
+		rec = found
+		p, err = shim.Attach(r.Context(), h.dir(rec.Name), id, int64(offset))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("attach: %w", err)
+	}
+	h.bridge(w, r, rec, &socket{process: p, input: input && p.Stdin != nil})
+	return nil
 }
 
 const (
@@ -93,7 +118,9 @@ const (
 type socket struct {
 	ws      *websocket.Conn
 	process *shim.Process
-	command shim.Command
+	input   bool // from the client
+	rows    uint16
+	cols    uint16
 	ended   chan struct{} // closed when the client has said that there is no more input
 }
 
@@ -113,7 +140,7 @@ func (s *socket) serve(ctx context.Context) error {
 	if err := s.greet(); err != nil {
 		return err
 	}
-	stdin := newInlet(s.process, s.command.Stdin)
+	stdin := newInlet(s.process)
 	s.ended = make(chan struct{})
 	pongs := make(chan string, 1)
 	s.ws.SetPingHandler(func(data string) error {
@@ -124,7 +151,11 @@ func (s *socket) serve(ctx context.Context) error {
 		return s.ws.SetReadDeadline(time.Now().Add(aliveTime))
 	})
 	left := make(chan struct{})
-	group.Go(func() { stdin.run(ctx) })
+	if s.input {
+		group.Go(func() { stdin.run(ctx) })
+	} else {
+		stdin.end()
+	}
 	group.Go(func() { s.keepAlive(ctx, pongs) })
 	group.Go(func() {
 		defer close(left)
@@ -145,12 +176,12 @@ func (s *socket) serve(ctx context.Context) error {
 	return nil
 }
 
-// greet sends the first frame of every session.
+// greet sends the first frame of every connection. output_offset tells one that comes back how much output it will not see again.
 func (s *socket) greet() error {
-	c := s.command
+	p := s.process
 	return s.text(map[string]any{
-		"type": "session_info", "session_id": s.process.ID, "command": strings.Join(c.Argv, " "), "created": time.Now().Unix(),
-		"cols": c.Cols, "rows": c.Rows, "is_owner": true, "tty": c.TTY,
+		"type": "session_info", "session_id": p.ID, "command": strings.Join(p.Argv, " "), "created": p.Created.Unix(),
+		"cols": s.cols, "rows": s.rows, "is_owner": true, "tty": p.TTY, "output_offset": p.Output,
 	})
 }
 
@@ -163,12 +194,12 @@ func (s *socket) relay(left <-chan struct{}) error {
 			return fmt.Errorf("read output: %w", err)
 		}
 		switch {
-		case stream == shim.Exit && s.command.TTY:
+		case stream == shim.Exit && s.process.TTY:
 			return s.text(map[string]any{"type": "exit", "exit_code": code})
 		case stream == shim.Exit:
 			s.awaitEOF(left)
 			return s.binary([]byte{byte(shim.Exit), byte(code)})
-		case s.command.TTY:
+		case s.process.TTY:
 			err = s.binary(buf[1 : 1+n])
 		default:
 			buf[0] = byte(stream)

@@ -190,7 +190,7 @@ func TestKillByID(t *testing.T) {
 	if cmd.ExitCode() != 137 {
 		t.Errorf("exit %d", cmd.ExitCode())
 	}
-	for path, want := range map[string]int{"/exec/" + id + "/kill": 404, "/exec/" + id + "/kill?signal=NONE": 400, "/control": 404, "/checkpoint": 501} {
+	for path, want := range map[string]int{"/exec/" + id + "/kill": 410, "/exec/none/kill": 404, "/exec/" + id + "/kill?signal=NONE": 400, "/control": 404, "/checkpoint": 501} {
 		if status, body := m.post(t, "/v1/sprites/byid"+path); status != want || !strings.Contains(body, `"error"`) {
 			t.Errorf("%s: %d %s", path, status, body)
 		}

@@ -38,7 +38,7 @@ func (s *socket) listen(ctx context.Context, stdin *inlet) error {
 		switch {
 		case kind == websocket.TextMessage:
 			s.control(b)
-		case s.command.TTY:
+		case s.process.TTY:
 			stdin.put(ctx, b)
 		case len(b) > 0 && b[0] == clientStdin:
 			stdin.put(ctx, b[1:])
@@ -80,12 +80,8 @@ type inlet struct {
 	ended   bool // by its one writer
 }
 
-func newInlet(p *shim.Process, open bool) *inlet {
-	i := &inlet{process: p, chunks: make(chan []byte, inletDepth)}
-	if !open {
-		i.end()
-	}
-	return i
+func newInlet(p *shim.Process) *inlet {
+	return &inlet{process: p, chunks: make(chan []byte, inletDepth)}
 }
 
 // put queues input, and waits when too much is queued. Input after the end is dropped.

@@ -71,9 +71,6 @@ func (h *Host) killSession(w http.ResponseWriter, r *http.Request) error {
 	}
 	return h.using(r, func(rec record) error {
 		k, err := shim.Kill(r.Context(), h.dir(rec.Name), r.PathValue("id"), sig, timeout)
-		if errors.Is(err, shim.ErrCold) {
-			return &apiError{http.StatusNotFound, shim.NoSession, "session not found: " + r.PathValue("id")}
-		}
 		if err != nil {
 			return fmt.Errorf("kill session: %w", err)
 		}

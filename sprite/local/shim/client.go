@@ -16,25 +16,85 @@ import (
 // Exec starts a command in the running Sprite of dir. A *Refusal means that the Sprite could not start it; ErrCold, that nothing was
 // started because no shim serves the Sprite.
 func Exec(ctx context.Context, dir string, c Command) (*Process, error) {
-	var r reply
-	conn, fds, err := ask(ctx, dir, request{Op: "exec", Command: &c}, &r)
+	return join(ctx, dir, request{Op: "exec", Command: &c}, 0)
+}
+
+// Attach joins a session of the Sprite of dir behind the given number of bytes of its output, or behind as many more as are not kept any
+// longer. A session that is over stays for some minutes, with its exit code, whether the Sprite runs or not. A *Refusal means that there is
+// none of that id, or that it has no exit code.
+func Attach(ctx context.Context, dir, id string, output int64) (*Process, error) {
+	p, err := join(ctx, dir, request{Op: "attach", ID: id}, output)
+	var refusal *Refusal
+	if errors.Is(err, ErrCold) || errors.As(err, &refusal) && refusal.Kind == NoSession {
+		return revisit(dir, id, output)
+	}
+	return p, err
+}
+
+// revisit opens a session that is over.
+func revisit(dir, id string, output int64) (*Process, error) {
+	a, err := readAccount(dir, id)
 	if err != nil {
 		return nil, err
 	}
-	if r.Error != nil || len(fds) != 1 {
-		closeAll(fds)
-		_ = conn.Close()
-		if r.Error != nil {
-			return nil, r.Error
+	if a.Exit == nil {
+		st, err := readState(dir)
+		if err != nil {
+			return nil, err
 		}
-		return nil, errors.New("start command: the shim sent no standard input")
+		now, err := identify(os.Getpid())
+		if err != nil {
+			return nil, err
+		}
+		if a.Lost == "" {
+			a.Lost = lostWith(st, now.Boot)
+		}
+		return nil, &Refusal{SessionLost, "session " + id + " was lost: " + a.Lost}
 	}
-	if err := unix.SetNonblock(fds[0], true); err != nil {
+	p, err := openProcess(dir, a.Session, a.First, a.End.Offset, output)
+	if err != nil {
+		return nil, err
+	}
+	p.exit = a.Exit
+	return p, nil
+}
+
+// join asks for a session and takes over what comes with it.
+func join(ctx context.Context, dir string, q request, output int64) (*Process, error) {
+	var r reply
+	conn, fds, err := ask(ctx, dir, q, &r)
+	if err != nil {
+		return nil, err
+	}
+	p, err := joined(dir, r, fds, output)
+	if err != nil {
 		closeAll(fds)
-		_ = conn.Close()
-		return nil, fmt.Errorf("start command: %w", err)
+		return nil, errors.Join(err, conn.Close())
 	}
-	return &Process{ID: r.ID, Pid: r.Pid, Stdin: os.NewFile(uintptr(fds[0]), "stdin"), conn: conn, out: bufio.NewReaderSize(conn, MaxOutput+frameHeader)}, nil
+	p.conn, p.news = conn, bufio.NewReader(conn)
+	return p, nil
+}
+
+func joined(dir string, r reply, fds []int, output int64) (*Process, error) {
+	switch {
+	case r.Error != nil:
+		return nil, r.Error
+	case r.Session == nil || len(fds) > 1:
+		return nil, fmt.Errorf("join session: a reply without a session, with %d files", len(fds))
+	}
+	for _, fd := range fds {
+		if err := unix.SetNonblock(fd, true); err != nil {
+			return nil, fmt.Errorf("join session: %w", err)
+		}
+	}
+	p, err := openProcess(dir, *r.Session, r.First, r.End, output)
+	if err != nil {
+		return nil, err
+	}
+	for _, fd := range fds {
+		p.Stdin = os.NewFile(uintptr(fd), "stdin")
+	}
+	return p, nil
 }
 
 // Sessions lists the commands of the running Sprite of dir.
@@ -49,7 +109,14 @@ func Sessions(ctx context.Context, dir string) ([]Session, error) {
 // Kill signals a session. With a timeout it waits for the command's end, and then kills everything that the command has started.
 func Kill(ctx context.Context, dir, id string, sig unix.Signal, timeout time.Duration) (Killed, error) {
 	var r reply
-	if err := askOnce(ctx, dir, request{Op: "kill", ID: id, Signal: int(sig), Timeout: timeout}, &r); err != nil {
+	err := askOnce(ctx, dir, request{Op: "kill", ID: id, Signal: int(sig), Timeout: timeout}, &r)
+	if errors.Is(err, ErrCold) || r.Error != nil && r.Error.Kind == NoSession {
+		if _, err := readAccount(dir, id); err != nil {
+			return Killed{}, err
+		}
+		return Killed{}, over(id)
+	}
+	if err != nil {
 		return Killed{}, err
 	}
 	if r.Error != nil {

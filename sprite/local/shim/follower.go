@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,68 +13,76 @@ import (
 
 // client is a connection that follows a session.
 type client struct {
-	mu   sync.Mutex // keeps frames whole
-	conn *net.UnixConn
+	session *session
+	conn    *net.UnixConn
 }
 
-// write sends one whole frame, however long the other side takes.
-func (c *client) write(frame []byte) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	_, err := c.conn.Write(frame)
-	return err
-}
-
-// exit sends the exit code and ends the connection.
-func (c *client) exit(code int) {
-	_ = c.write(appendFrame(nil, frameExit, binary.BigEndian.AppendUint32(nil, uint32(code))))
-	_ = c.conn.CloseWrite()
-}
-
-// welcome answers the client's request, hands it the standard input, and lets the output flow.
-func (s *session) welcome(conn *net.UnixConn) error {
-	b, err := json.Marshal(reply{ID: s.id, Pid: s.pid})
+// welcome answers the client's request, says where the journal stands and hands over the standard input, unless that has ended.
+func (c *client) welcome() (end int64, err error) {
+	s := c.session
+	described := s.describe()
+	first, last := s.journal.follow(c)
+	b, err := json.Marshal(reply{Session: &described, First: first, End: last.Offset})
 	if err != nil {
-		return fmt.Errorf("encode reply: %w", err)
-	}
-	raw, err := s.stdin.SyscallConn()
-	if err != nil {
-		return fmt.Errorf("pass standard input: %w", err)
+		return 0, fmt.Errorf("encode reply: %w", err)
 	}
 	frame := appendFrame(nil, frameReply, b)
 	var werr error
-	if err := raw.Control(func(fd uintptr) { _, _, werr = conn.WriteMsgUnix(frame, unix.UnixRights(int(fd)), nil) }); err != nil {
-		return fmt.Errorf("pass standard input: %w", err)
+	send := func(fd uintptr) { _, _, werr = c.conn.WriteMsgUnix(frame, unix.UnixRights(int(fd)), nil) }
+	if raw, err := s.stdin.SyscallConn(); err != nil || raw.Control(send) != nil {
+		_, werr = c.conn.Write(frame) // it is closed
 	}
 	if werr != nil {
-		return fmt.Errorf("answer exec: %w", werr)
+		return 0, fmt.Errorf("answer client: %w", werr)
 	}
-	if !s.command.Stdin && !s.command.TTY {
-		_ = s.stdin.Close()
-	}
-	return nil
+	return last.Offset, nil
 }
 
-// follow lets the client see the output, and obeys its frames until it is gone or the command is over.
-func (s *session) follow(conn *net.UnixConn) {
-	s.mu.Lock()
-	s.client = &client{conn: conn}
-	s.mu.Unlock()
-	s.attend.Do(func() { close(s.attended) })
-	r := bufio.NewReader(conn)
+// follow keeps the client informed, and obeys its frames until it is gone.
+func (c *client) follow(end int64) {
+	go c.inform(end)
+	r := bufio.NewReader(c.conn)
 	for {
 		kind, b, err := readFrame(r)
 		if err != nil {
 			break
 		}
-		s.obey(kind, b)
+		c.obey(kind, b)
 	}
-	s.disconnect()
+	c.leave()
+}
+
+// inform tells how far the journal has got, and at last the exit code.
+func (c *client) inform(end int64) {
+	for {
+		now, closed, left := c.session.journal.await(c, end)
+		if left {
+			return
+		}
+		var frames []byte
+		if now > end {
+			frames = appendFrame(frames, frameEnd, binary.BigEndian.AppendUint64(nil, uint64(now)))
+		}
+		if closed && c.session.journal.failure() == nil {
+			frames = appendFrame(frames, frameExit, binary.BigEndian.AppendUint32(nil, uint32(c.session.code)))
+		}
+		if _, err := c.conn.Write(frames); err != nil {
+			return // its reader notices
+		}
+		if closed {
+			_ = c.conn.CloseWrite()
+			return
+		}
+		end = now
+	}
 }
 
 // obey carries out a frame of the client. A frame that comes too late, or makes no sense, changes nothing.
-func (s *session) obey(kind byte, b []byte) {
+func (c *client) obey(kind byte, b []byte) {
+	s := c.session
 	switch {
+	case kind == frameRead && len(b) == 8:
+		s.journal.moved(c, int64(binary.BigEndian.Uint64(b)))
 	case kind == frameEOF && !s.command.TTY:
 		_ = s.stdin.Close()
 	case kind == frameSignal && len(b) == 1 && !s.exited():
@@ -88,17 +95,26 @@ func (s *session) obey(kind byte, b []byte) {
 	}
 }
 
-// disconnect leaves the command without a client: its output is read on and forgotten, and its time is limited.
-func (s *session) disconnect() {
-	s.attend.Do(func() { close(s.attended) })
+// leave limits the time of a command that has no client any more.
+func (c *client) leave() {
+	s := c.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.client = nil
-	if s.command.Linger >= 0 && !s.exited() {
-		s.linger = time.AfterFunc(s.command.Linger, func() {
-			if !s.exited() {
-				_ = s.signal(unix.SIGKILL)
-			}
-		})
+	if s.journal.leave(c) > 0 || s.command.Linger < 0 || s.exited() {
+		return
+	}
+	s.linger = time.AfterFunc(s.command.Linger, func() {
+		if !s.exited() {
+			_ = s.signal(unix.SIGKILL)
+		}
+	})
+}
+
+// stay takes back the limit: there is a client again.
+func (s *session) stay() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.linger != nil {
+		s.linger.Stop()
 	}
 }

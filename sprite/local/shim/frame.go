@@ -8,14 +8,20 @@ import (
 	"io"
 )
 
-// A frame on the shim's socket is one byte of kind, four bytes of length (big endian) and the payload.
+// The frames of a journal: output.
+const (
+	frameStdout = '1'
+	frameStderr = '2'
+)
+
+// A frame, on the shim's socket as in a journal, is one byte of kind, four bytes of length (big endian) and the payload.
 const (
 	frameHello   = 'h' // shim: hello, the first frame; nothing has been started yet
 	frameRequest = 'q' // client: request, the only one of its connection
 	frameReply   = 'r' // shim: the request's answer, with the standard input attached for an exec
-	frameStdout  = '1' // shim
-	frameStderr  = '2' // shim
-	frameExit    = 'x' // shim: four bytes of exit code, after all output
+	frameEnd     = 'n' // shim: eight bytes, how far the session's journal has got
+	frameExit    = 'x' // shim: four bytes of exit code, after the last end
+	frameRead    = 'c' // client: eight bytes, how far it has read the journal
 	frameEOF     = 'e' // client: no more standard input
 	frameSignal  = 's' // client: one byte, the signal's number
 	frameResize  = 'w' // client: rows and columns, two bytes each
@@ -24,7 +30,7 @@ const (
 const (
 	frameHeader = 5
 	// MaxOutput is the most that one piece of output carries.
-	MaxOutput = 32 << 10
+	MaxOutput = 64 << 10
 	maxFrame  = 4 << 20
 )
 

@@ -3,6 +3,7 @@ package shim
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -22,47 +23,148 @@ const (
 	Exit   Stream = 3
 )
 
-// Process is a client's hold on a command in a Sprite. To close it is to disconnect: the command's Linger decides what happens then.
-type Process struct {
-	ID  string
-	Pid int
-	// Stdin is the command's standard input, or its terminal. Closing it does not end the input: CloseStdin does.
-	Stdin *os.File
+// readEvery is how much a client reads before it tells the shim how far it is.
+const readEvery = 1 << 20
 
-	conn *net.UnixConn
-	out  *bufio.Reader
-	mu   sync.Mutex // one writer to conn at a time
+// Process is a client's hold on a session, which may be over. To close it is to disconnect: the command's Linger decides what happens then.
+type Process struct {
+	Session
+	// Stdin is the command's standard input, or its terminal; nil if that has ended. Closing it does not end the input: CloseStdin does.
+	Stdin *os.File
+	// Output is how many bytes of output were before the first piece that Next returns.
+	Output int64
+
+	conn    *net.UnixConn // nil when the session was over
+	news    *bufio.Reader // on conn
+	mu      sync.Mutex    // one writer to conn at a time
+	journal *os.File
+	frames  *bufio.Reader // on journal, up to end
+	at      int64         // how far Next has read
+	told    int64         // how far the shim knows that it has
+	end     int64         // how far the journal has got
+	skip    int           // bytes of the next piece that the client has already
+	exit    *int
+}
+
+// openProcess reads a session's journal from the first mark on, or from a later byte of output.
+func openProcess(dir string, s Session, first mark, end, output int64) (*Process, error) {
+	f, err := os.Open(journalFile(dir, s.ID))
+	if err != nil {
+		return nil, fmt.Errorf("open journal: %w", err)
+	}
+	p := &Process{Session: s, Output: first.Output, journal: f, at: first.Offset, told: first.Offset, end: end}
+	p.frames = bufio.NewReaderSize(&journalReader{p, first.Offset}, 256<<10)
+	if err := p.seek(output); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return p, nil
+}
+
+// journalReader reads as far as the journal is known to be written.
+type journalReader struct {
+	p      *Process
+	offset int64
+}
+
+func (r *journalReader) Read(b []byte) (int, error) {
+	if r.offset == r.p.end {
+		return 0, io.EOF
+	}
+	n, err := r.p.journal.ReadAt(b[:min(int64(len(b)), r.p.end-r.offset)], r.offset)
+	r.offset += int64(n)
+	if n > 0 {
+		return n, nil
+	}
+	return 0, noEOF(err)
+}
+
+// seek passes over output that the client has.
+func (p *Process) seek(output int64) error {
+	for p.at < p.end {
+		head, err := p.frames.Peek(frameHeader)
+		if err != nil {
+			return fmt.Errorf("read journal: %w", noEOF(err))
+		}
+		size := int(binary.BigEndian.Uint32(head[1:]))
+		if p.Output+int64(size) > output {
+			if output > p.Output {
+				p.skip, p.Output = int(output-p.Output), output
+			}
+			return nil
+		}
+		if _, err := p.frames.Discard(frameHeader + size); err != nil {
+			return fmt.Errorf("read journal: %w", noEOF(err))
+		}
+		p.at += int64(frameHeader + size)
+		p.Output += int64(size)
+	}
+	if output > p.Output {
+		return &Refusal{"bad_request", fmt.Sprintf("output_offset is %d, but there were only %d bytes of output", output, p.Output)}
+	}
+	return nil
 }
 
 // Next reads the next piece of output into buf, which must hold MaxOutput bytes, or answers Exit and the exit code, once and last.
 func (p *Process) Next(buf []byte) (s Stream, n, code int, err error) {
-	kind, n, err := readHeader(p.out)
+	for p.at == p.end {
+		if p.exit != nil {
+			return Exit, 0, *p.exit, nil
+		}
+		if err := p.hear(); err != nil {
+			return 0, 0, 0, err
+		}
+	}
+	kind, n, err := readHeader(p.frames)
 	if err != nil {
-		return 0, 0, 0, noEOF(err)
+		return 0, 0, 0, fmt.Errorf("read journal: %w", noEOF(err))
 	}
 	if n > len(buf) {
 		return 0, 0, 0, fmt.Errorf("output of %d bytes is too big", n)
 	}
-	if _, err := io.ReadFull(p.out, buf[:n]); err != nil {
-		return 0, 0, 0, noEOF(err)
+	if _, err := io.ReadFull(p.frames, buf[:n]); err != nil {
+		return 0, 0, 0, fmt.Errorf("read journal: %w", noEOF(err))
 	}
-	switch {
-	case kind == frameStdout:
+	p.at += int64(frameHeader + n)
+	if p.skip > 0 {
+		n = copy(buf, buf[p.skip:n])
+		p.skip = 0
+	}
+	if p.conn != nil && p.at-p.told >= readEvery {
+		p.told = p.at
+		_ = p.send(frameRead, binary.BigEndian.AppendUint64(nil, uint64(p.at))) // hear notices a shim that is gone
+	}
+	switch kind {
+	case frameStdout:
 		return Stdout, n, 0, nil
-	case kind == frameStderr:
+	case frameStderr:
 		return Stderr, n, 0, nil
-	case kind == frameExit && n == 4:
-		return Exit, 0, int(binary.BigEndian.Uint32(buf[:n])), nil
 	default:
-		return 0, 0, 0, fmt.Errorf("unexpected frame %q", kind)
+		return 0, 0, 0, fmt.Errorf("unexpected frame %q in the journal", kind)
 	}
+}
+
+// hear waits for news of the session.
+func (p *Process) hear() error {
+	kind, b, err := readFrame(p.news)
+	switch {
+	case err != nil:
+		return noEOF(err)
+	case kind == frameEnd && len(b) == 8:
+		p.end = int64(binary.BigEndian.Uint64(b))
+	case kind == frameExit && len(b) == 4:
+		code := int(binary.BigEndian.Uint32(b))
+		p.exit = &code
+	default:
+		return fmt.Errorf("unexpected frame %q", kind)
+	}
+	return nil
 }
 
 // CloseStdin ends the command's standard input.
 func (p *Process) CloseStdin() error {
 	err := p.send(frameEOF, nil)
-	if cerr := p.Stdin.Close(); err == nil {
-		err = cerr
+	if p.Stdin != nil {
+		err = errors.Join(err, p.Stdin.Close())
 	}
 	return err
 }
@@ -76,13 +178,22 @@ func (p *Process) Resize(rows, cols uint16) error {
 	return p.send(frameResize, binary.BigEndian.AppendUint16(b, cols))
 }
 
-// Close disconnects from the command.
+// Close disconnects from the session. A Next that waits returns.
 func (p *Process) Close() error {
-	_ = p.Stdin.Close()
-	return p.conn.Close()
+	if p.Stdin != nil {
+		_ = p.Stdin.Close()
+	}
+	if p.conn != nil {
+		_ = p.conn.Close()
+	}
+	return p.journal.Close()
 }
 
+// send does nothing where the session is over.
 func (p *Process) send(kind byte, payload []byte) error {
+	if p.conn == nil {
+		return nil
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return writeFrame(p.conn, kind, payload)

@@ -1,7 +1,6 @@
 package shim
 
 import (
-	"encoding/binary"
 	"errors"
 	"os"
 	"time"
@@ -12,12 +11,12 @@ import (
 // outputGrace is how long the end of a command waits for output that others still may write into its pipes.
 const outputGrace = 250 * time.Millisecond
 
-// pump carries one output of a session to its client, piece by piece, no faster than the client takes it.
+// pump carries one output of a session to its journal, piece by piece, no faster than its clients take it.
 type pump struct {
 	session *session
 	kind    byte
 	f       *os.File
-	done    chan struct{} // closed when everything that the command wrote is delivered
+	done    chan struct{} // closed when everything that the command wrote is in the journal
 }
 
 func newPump(s *session, kind byte, f *os.File) *pump {
@@ -29,7 +28,6 @@ func (p *pump) finish() { _ = p.f.SetReadDeadline(time.Now().Add(outputGrace)) }
 
 // run ends at the end of the output. Processes that the command has left behind may hold that back for long after its exit.
 func (p *pump) run() {
-	<-p.session.attended
 	buf := make([]byte, frameHeader+MaxOutput)
 	err := p.copy(buf)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -58,7 +56,7 @@ func (p *pump) copy(buf []byte) error {
 	}
 }
 
-// drain passes on what the pipe still holds after the deadline: a slow client must not lose it. What the command itself wrote fits
+// drain takes what the pipe still holds after the deadline: where a slow client has held it up, nothing is lost. What the command itself wrote fits
 // into the pipe's capacity, so a daemon that writes on and on cannot hold back the exit.
 func (p *pump) drain(buf []byte) error {
 	if err := p.f.SetReadDeadline(time.Time{}); err != nil {
@@ -101,20 +99,15 @@ func (p *pump) drain(buf []byte) error {
 
 var errEndOfOutput = errors.New("end of output")
 
-// deliver sends n bytes behind the room for the header. Without a client they are forgotten.
+// deliver puts n bytes, behind the room for the header, into the journal.
 func (p *pump) deliver(buf []byte, n int) {
 	if n <= 0 {
 		return
 	}
-	s := p.session
-	s.mu.Lock()
-	s.lastOutput = time.Now()
-	c := s.client
-	s.mu.Unlock()
-	if c == nil {
-		return
+	p.session.mu.Lock()
+	p.session.lastOutput = time.Now()
+	p.session.mu.Unlock()
+	if err := p.session.journal.write(p.kind, buf[:frameHeader+n]); err != nil {
+		_ = p.session.signal(unix.SIGKILL) // output would be missing
 	}
-	buf[0] = p.kind
-	binary.BigEndian.PutUint32(buf[1:], uint32(n))
-	_ = c.write(buf[:frameHeader+n]) // a broken connection is noticed by its reader
 }

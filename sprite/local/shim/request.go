@@ -5,13 +5,13 @@ import (
 )
 
 // Protocol is the version that shim and client speak.
-const Protocol = 1
+const Protocol = 2
 
 type hello struct {
 	Protocol int `json:"protocol"`
 }
 
-// request is what a client asks for: exec, list or kill.
+// request is what a client asks for: exec, attach, list or kill.
 type request struct {
 	Op      string        `json:"op"`
 	Command *Command      `json:"command,omitempty"`
@@ -23,8 +23,9 @@ type request struct {
 // reply answers a request.
 type reply struct {
 	Error    *Refusal  `json:"error,omitempty"`
-	ID       string    `json:"id,omitempty"`
-	Pid      int       `json:"pid,omitempty"`
+	Session  *Session  `json:"session,omitempty"`
+	First    mark      `json:"first,omitzero"` // of exec and attach: what the journal holds
+	End      int64     `json:"end,omitempty"`
 	Sessions []Session `json:"sessions,omitempty"`
 	Killed   *Killed   `json:"killed,omitempty"`
 }
@@ -79,6 +80,7 @@ const (
 	NotStarted   = "exec_failed"
 	NoSession    = "session_not_found"
 	SessionOver  = "session_over"
+	SessionLost  = "session_lost"
 )
 
 // Refusal is a request that the Sprite could not carry out, through no fault of the host.
@@ -88,3 +90,7 @@ type Refusal struct {
 }
 
 func (r *Refusal) Error() string { return r.Text }
+
+func over(id string) *Refusal {
+	return &Refusal{SessionOver, "the command of session " + id + " has ended"}
+}

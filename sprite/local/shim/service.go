@@ -34,6 +34,8 @@ func (s *shim) handle(conn *net.UnixConn) error {
 	switch {
 	case q.Op == "exec" && q.Command != nil && len(q.Command.Argv) > 0:
 		return s.exec(conn, *q.Command)
+	case q.Op == "attach":
+		return s.attach(conn, q.ID)
 	case q.Op == "list":
 		return writeJSON(conn, frameReply, reply{Sessions: s.list()})
 	case q.Op == "kill":
@@ -43,7 +45,7 @@ func (s *shim) handle(conn *net.UnixConn) error {
 	}
 }
 
-// exec starts a session and stays with its client until one of them is gone.
+// exec starts a session and stays with its client until that is gone.
 func (s *shim) exec(conn *net.UnixConn, c Command) error {
 	sess, err := s.start(c)
 	if err != nil {
@@ -53,14 +55,37 @@ func (s *shim) exec(conn *net.UnixConn, c Command) error {
 		}
 		return writeJSON(conn, frameReply, reply{Error: refusal})
 	}
+	cl := &client{session: sess, conn: conn}
 	// The welcome comes before the watch, which closes the files of a command that is over already.
-	err = sess.welcome(conn)
+	end, err := cl.welcome()
+	if err == nil && !c.Stdin && !c.TTY {
+		_ = sess.stdin.Close()
+	}
 	go s.keep(sess)
 	if err != nil {
-		sess.disconnect()
+		cl.leave()
 		return err
 	}
-	sess.follow(conn)
+	cl.follow(end)
+	return nil
+}
+
+// attach stays with another client of a session until that is gone.
+func (s *shim) attach(conn *net.UnixConn, id string) error {
+	s.mu.Lock()
+	sess := s.sessions[id]
+	s.mu.Unlock()
+	if sess == nil {
+		return writeJSON(conn, frameReply, reply{Error: &Refusal{NoSession, "session not found: " + id}})
+	}
+	cl := &client{session: sess, conn: conn}
+	sess.stay()
+	end, err := cl.welcome()
+	if err != nil {
+		cl.leave()
+		return err
+	}
+	cl.follow(end)
 	return nil
 }
 
@@ -70,7 +95,7 @@ func (s *shim) start(c Command) (*session, error) {
 	s.nextID++
 	id := strconv.FormatInt(s.nextID, 36)
 	s.mu.Unlock()
-	sess, err := startSession(id, c, s.machine)
+	sess, err := startSession(id, s.cfg.Dir, c, s.machine)
 	if err != nil {
 		return nil, err
 	}
@@ -86,6 +111,7 @@ func (s *shim) keep(sess *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.sessions, sess.id)
+	s.past.add(sess.past)
 	s.rest()
 }
 
@@ -108,7 +134,7 @@ func (s *shim) kill(q request) reply {
 	}
 	sig := unix.Signal(q.Signal)
 	if sess.exited() && sig != unix.SIGKILL {
-		return reply{Error: &Refusal{SessionOver, "the command of session " + q.ID + " has ended"}}
+		return reply{Error: over(q.ID)}
 	}
 	k, err := sess.kill(sig, q.Timeout)
 	if err != nil {

@@ -19,19 +19,20 @@ type session struct {
 	machine *machine
 	link    link // to the supervisor
 
-	stdin   *os.File
+	dir string // of the Sprite
+
+	stdin   *os.File // or the terminal
 	outputs []*pump
+	journal *journal
 	ended   chan struct{} // closed when the command's exit code is known
 	gone    chan struct{} // closed when no process of the session is left
 
-	attended chan struct{} // closed when the first client is there, or has left before it was
-	attend   sync.Once
-
 	mu         sync.Mutex
-	client     *client // nil while nobody is connected
 	code       int
 	lastOutput time.Time
 	linger     *time.Timer
+	past       account       // what the disk says at the end
+	settled    chan struct{} // closed when that is written
 }
 
 // word is what a supervisor tells its session: first started or a refusal, then the exit code.
@@ -47,7 +48,7 @@ type wish struct {
 }
 
 // startSession starts the command and returns when it runs.
-func startSession(id string, c Command, m *machine) (*session, error) {
+func startSession(id, dir string, c Command, m *machine) (*session, error) {
 	near, far, err := newLink()
 	if err != nil {
 		return nil, err
@@ -59,14 +60,16 @@ func startSession(id string, c Command, m *machine) (*session, error) {
 	}
 	defer paper.Close()
 	s := &session{
-		id: id, command: c, created: time.Now(), machine: m, link: near,
-		ended: make(chan struct{}), gone: make(chan struct{}), attended: make(chan struct{}),
+		id: id, dir: dir, command: c, created: time.Now(), machine: m, link: near,
+		ended: make(chan struct{}), gone: make(chan struct{}), settled: make(chan struct{}),
 	}
 	s.lastOutput = s.created
 	theirs, err := s.openPipes()
 	if err != nil {
 		return nil, errors.Join(err, near.close())
 	}
+	recorded := make(chan error, 1)
+	go func() { recorded <- s.record() }() // while the supervisor starts
 	fds := []int{int(far.Fd()), int(paper.Fd())}
 	for _, f := range theirs {
 		fds = append(fds, int(f.Fd()))
@@ -79,11 +82,31 @@ func startSession(id string, c Command, m *machine) (*session, error) {
 	if err = errors.Join(err, far.Close()); err == nil {
 		err = s.awaitStart()
 	}
+	if lost := <-recorded; lost != nil && err == nil {
+		err = errors.Join(lost, near.send(wish{Signal: int(unix.SIGKILL)})) // the command runs already
+	}
 	if err != nil {
 		s.closeFiles()
+		s.erase()
 		return nil, errors.Join(err, near.close())
 	}
 	return s, nil
+}
+
+// record puts the session on disk, where it is found when this process is gone.
+func (s *session) record() (err error) {
+	about := Session{ID: s.id, Argv: s.command.Argv, Dir: s.command.Dir, TTY: s.command.TTY, Created: s.created}
+	s.journal, err = createJournal(journalFile(s.dir, s.id), account{Session: about})
+	return err
+}
+
+// erase forgets a session that did not come about.
+func (s *session) erase() {
+	if s.journal == nil {
+		return
+	}
+	s.journal.close()
+	_ = os.Remove(journalFile(s.dir, s.id))
 }
 
 // openPipes makes the standard files of a command without a terminal, and returns the command's ends.
@@ -150,7 +173,7 @@ func (s *session) watch() {
 		if _, err := s.link.receive(&w); err != nil {
 			break
 		}
-		if w.Exit != nil {
+		if w.Exit != nil && !s.exited() {
 			s.exit(*w.Exit)
 		}
 	}
@@ -159,9 +182,10 @@ func (s *session) watch() {
 	}
 	close(s.gone)
 	_ = s.link.close()
+	<-s.settled
 }
 
-// exit notes the command's end and delivers it behind the output.
+// exit notes the command's end, and settles the session once its output is complete.
 func (s *session) exit(code int) {
 	s.mu.Lock()
 	s.code = code
@@ -176,17 +200,30 @@ func (s *session) exit(code int) {
 	for _, p := range s.outputs {
 		p.finish()
 	}
-	go func() {
-		for _, p := range s.outputs {
-			<-p.done
-		}
-		s.mu.Lock()
-		c := s.client
-		s.mu.Unlock()
-		if c != nil {
-			c.exit(code)
-		}
-	}()
+	go s.settle()
+}
+
+// settle writes the exit code to disk behind all output, and then lets the clients come to the end.
+func (s *session) settle() {
+	defer close(s.settled)
+	for _, p := range s.outputs {
+		<-p.done
+	}
+	a := account{Session: s.describe(), Exit: &s.code, Ended: time.Now()}
+	if err := s.journal.settle(&a); err != nil {
+		fmt.Fprintln(os.Stderr, err) // clients that are connected hear the code all the same
+	}
+	s.past = a
+	s.journal.close()
+}
+
+// tell shows the clients a line of ours among the command's own error output.
+func (s *session) tell(text string) {
+	if s.command.TTY {
+		s.journal.note(frameStdout, text+"\r\n")
+		return
+	}
+	s.journal.note(frameStderr, text+"\n")
 }
 
 func (s *session) exited() bool {

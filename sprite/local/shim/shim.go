@@ -23,6 +23,7 @@ type shim struct {
 	mu       sync.Mutex
 	clients  int                 // open connections
 	sessions map[string]*session // until no process of theirs is left
+	past     *past
 	nextID   int64
 	closing  bool
 	idle     *time.Timer
@@ -70,6 +71,9 @@ func (s *shim) open() error {
 	me, err := identify(os.Getpid())
 	if err != nil {
 		return fmt.Errorf("identify shim: %w", err)
+	}
+	if s.past, err = openPast(s.cfg.Dir, me.Boot, old); err != nil {
+		return err
 	}
 	st := state{Protocol: Protocol, Shim: me, Net: s.cfg.Net}
 	if err := st.write(s.cfg.Dir); err != nil {
