@@ -13,12 +13,12 @@ import (
 
 func benchHost(b *testing.B) *machine {
 	b.Helper()
-	opts := local.Options{Dir: b.TempDir(), Token: token, Idle: time.Minute}
+	opts := local.Options{Dir: b.TempDir(), Skeleton: skeleton, Token: token, Idle: time.Minute}
 	h, err := local.Open(b.Context(), opts)
 	if err != nil {
 		b.Fatal(err)
 	}
-	m := &machine{Host: h, opts: opts}
+	m := &machine{Host: h, opts: opts, reach: h.DialContext}
 	m.client = sprites.New(token, sprites.WithBaseURL("http://localhost"), sprites.WithDisableControl(),
 		sprites.WithHTTPClient(&http.Client{Transport: &http.Transport{DialContext: h.DialContext, DisableKeepAlives: true}}), sprites.WithNetDialContext(m.dial))
 	b.Cleanup(func() {

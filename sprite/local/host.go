@@ -23,6 +23,8 @@ type Share = shim.Share
 type Options struct {
 	// Dir is the folder that holds the Sprites; it is made if need be.
 	Dir string
+	// Skeleton is the folder of what Sprites share of the host, which several hosts may have in common; the default is in Dir.
+	Skeleton string
 	// Token must come as bearer token with every request.
 	Token string
 	// Executable is the binary that Sprites are run with. It must import package shim; the default is this process's own.
@@ -85,12 +87,9 @@ func Open(ctx context.Context, opts Options) (*Host, error) {
 	return h, nil
 }
 
-// skeleton is what all Sprites of the host share.
-func (h *Host) skeleton() string { return filepath.Join(h.opts.Dir, skeletonDir) }
-
 // prepare builds the skeleton ahead of the first Sprite, which would have to wait for it.
 func (h *Host) prepare() {
-	if err := shim.BuildSkeleton(h.ctx, h.skeleton()); err != nil && h.ctx.Err() == nil {
+	if err := shim.BuildSkeleton(h.ctx, h.opts.Skeleton); err != nil && h.ctx.Err() == nil {
 		h.log.Warn("cannot prepare for sprites yet", "error", err)
 	}
 }
@@ -103,6 +102,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
 		return o, fmt.Errorf("local sprites host: %w", err)
+	}
+	if o.Skeleton == "" {
+		o.Skeleton = filepath.Join(o.Dir, skeletonDir)
 	}
 	if o.Executable == "" {
 		if o.Executable, err = os.Executable(); err != nil {

@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -25,24 +28,43 @@ const token = "test-token"
 const patience = 30 * time.Second
 
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(hostDir); dir != "" {
+		fmt.Fprintln(os.Stderr, serveHost(dir))
+		os.Exit(1)
+	}
 	websocket.DefaultDialer.WriteBufferPool = new(sync.Pool)
-	os.Exit(m.Run())
+	dir, err := os.MkdirTemp("", "aod-skeleton-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	skeleton = filepath.Join(dir, "skeleton")
+	code := m.Run()
+	if err := os.RemoveAll(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
 }
+
+// skeleton is built once for all tests: it takes an ordinary user seconds.
+var skeleton string
 
 // starts keeps the SDK's Start calls apart: it changes gorilla's global dialer without a lock.
 var starts sync.Mutex
 
 // machine is a host and a client of it.
 type machine struct {
-	*local.Host
-	client *sprites.Client
-	opts   local.Options
+	*local.Host // nil if it is another process
+	client      *sprites.Client
+	opts        local.Options
+	reach       func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
 func options(t *testing.T) local.Options {
 	t.Helper()
 	return local.Options{
-		Dir: t.TempDir(), Token: token, Idle: time.Minute,
+		Dir: t.TempDir(), Skeleton: skeleton, Token: token, Idle: time.Minute,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 }
@@ -59,7 +81,7 @@ func openWith(t *testing.T, opts local.Options) *machine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &machine{Host: h, opts: opts}
+	m := &machine{Host: h, opts: opts, reach: h.DialContext}
 	transport := &http.Transport{DialContext: h.DialContext}
 	m.client = sprites.New(token, sprites.WithBaseURL("http://localhost"), sprites.WithDisableControl(),
 		sprites.WithHTTPClient(&http.Client{Transport: transport, Timeout: time.Minute}), sprites.WithNetDialContext(m.dial))
@@ -86,7 +108,7 @@ func (m *machine) dial(ctx context.Context, network, addr string) (net.Conn, err
 	if of, ok := ctx.Value(hostKey{}).(*machine); ok {
 		m = of
 	}
-	c, err := m.DialContext(ctx, network, addr)
+	c, err := m.reach(ctx, network, addr)
 	if holder, ok := ctx.Value(holderKey{}).(*connection); ok {
 		holder.Conn = c
 	}
@@ -123,17 +145,37 @@ func (m *machine) start(ctx context.Context, sprite string, prepare func(*sprite
 func (m *machine) startQuery(ctx context.Context, sprite, query string, prepare func(*sprites.Cmd), argv ...string) (*sprites.Cmd, *bytes.Buffer, *bytes.Buffer, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	context.AfterFunc(ctx, cancel)
-	client := sprites.New(token, sprites.WithBaseURL("http://localhost?"+query), sprites.WithDisableControl(), sprites.WithNetDialContext(m.dial))
-	cmd := client.Sprite(sprite).CommandContext(context.WithValue(ctx, hostKey{}, m), argv[0], argv[1:]...)
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd := m.asking(query).Sprite(sprite).CommandContext(context.WithValue(ctx, hostKey{}, m), argv[0], argv[1:]...)
+	out, errs, err := begin(cmd, prepare)
+	return cmd, out, errs, err
+}
+
+// asking is a client whose execs have parameters that the SDK has no field for.
+func (m *machine) asking(query string) *sprites.Client {
+	return sprites.New(token, sprites.WithBaseURL("http://localhost?"+query), sprites.WithDisableControl(),
+		sprites.WithHTTPClient(&http.Client{Transport: &http.Transport{DialContext: m.reach, DisableKeepAlives: true}}), sprites.WithNetDialContext(m.dial))
+}
+
+// attach joins a session behind so many bytes of its output.
+func (m *machine) attach(ctx context.Context, sprite, id string, offset int, prepare func(*sprites.Cmd)) (*sprites.Cmd, *bytes.Buffer, *bytes.Buffer, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	context.AfterFunc(ctx, cancel)
+	cmd := m.asking("output_offset="+strconv.Itoa(offset)).Sprite(sprite).AttachSessionContext(context.WithValue(ctx, hostKey{}, m), id)
+	out, errs, err := begin(cmd, prepare)
+	return cmd, out, errs, err
+}
+
+// begin starts a command whose output is kept.
+func begin(cmd *sprites.Cmd, prepare func(*sprites.Cmd)) (out, errs *bytes.Buffer, err error) {
+	out, errs = &bytes.Buffer{}, &bytes.Buffer{}
+	cmd.Stdout, cmd.Stderr = out, errs
 	cmd.TextMessageHandler = func([]byte) {}
 	if prepare != nil {
 		prepare(cmd)
 	}
 	starts.Lock()
 	defer starts.Unlock()
-	return cmd, &out, &errs, cmd.Start()
+	return out, errs, cmd.Start()
 }
 
 func (m *machine) run(ctx context.Context, sprite string, prepare func(*sprites.Cmd), argv ...string) result {
@@ -188,7 +230,7 @@ func (m *machine) request(t *testing.T, method, path, body, token string) (int, 
 		t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
-	transport := &http.Transport{DialContext: m.DialContext, DisableKeepAlives: true}
+	transport := &http.Transport{DialContext: m.reach, DisableKeepAlives: true}
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)

@@ -159,14 +159,11 @@ func (h *Host) serve(ctx context.Context, r record, ask func() error) error {
 	} else if now.ID != r.ID {
 		return errNoSprite
 	}
-	// The shim may go cold between its start and the question, if it idles for no time at all.
-	for range 3 {
-		if err = ask(); !errors.Is(err, shim.ErrCold) {
-			return err
-		}
-		if err = h.start(ctx, r); err != nil {
-			return err
-		}
+	if err := ask(); !errors.Is(err, shim.ErrCold) {
+		return err // another call has started it meanwhile
+	}
+	if err := h.start(ctx, r); err != nil {
+		return err
 	}
 	return ask()
 }
@@ -175,7 +172,7 @@ func (h *Host) start(ctx context.Context, r record) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTime, errors.New("the shim takes too long"))
 	defer cancel()
 	cfg := shim.Config{
-		Name: r.Name, Dir: h.dir(r.Name), Base: r.Base, Skeleton: h.skeleton(),
+		Name: r.Name, Dir: h.dir(r.Name), Base: r.Base, Skeleton: h.opts.Skeleton,
 		Shares: h.opts.Shares, Net: shim.NetHost, Idle: h.opts.Idle, Processes: h.opts.Processes,
 	}
 	if err := shim.BuildSkeleton(ctx, cfg.Skeleton); err != nil {

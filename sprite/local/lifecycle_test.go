@@ -2,6 +2,7 @@ package local_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"os"
@@ -89,17 +90,22 @@ func TestDestroyEndsProcessesAndRemovesFiles(t *testing.T) {
 
 func initPid(t *testing.T, m *machine, sprite string) int {
 	t.Helper()
+	_, init := pids(t, m, sprite)
+	return init
+}
+
+// pids reads the processes of a Sprite's shim and init.
+func pids(t *testing.T, m *machine, sprite string) (shim, init int) {
+	t.Helper()
 	b, err := os.ReadFile(filepath.Join(m.opts.Dir, sprite, "shim.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(b), `"init":{"pid":`)
-	digits, _, _ := strings.Cut(rest, ",")
-	pid, err := strconv.Atoi(digits)
-	if err != nil {
+	var state struct{ Shim, Init struct{ Pid int } }
+	if err := json.Unmarshal(b, &state); err != nil {
 		t.Fatal(err)
 	}
-	return pid
+	return state.Shim.Pid, state.Init.Pid
 }
 
 func TestSpritesOutliveTheHost(t *testing.T) {
@@ -109,7 +115,7 @@ func TestSpritesOutliveTheHost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := &machine{Host: old, opts: opts}
+	first := &machine{Host: old, opts: opts, reach: old.DialContext}
 	if status, text := first.request(t, "POST", "/v1/sprites", `{"name":"stay"}`, token); status != 201 {
 		t.Fatalf("%d %s", status, text)
 	}

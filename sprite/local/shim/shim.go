@@ -29,6 +29,9 @@ type shim struct {
 	idle     *time.Timer
 }
 
+// firstIdle is how long a shim at least waits for whoever had it started.
+const firstIdle = 10 * time.Second
+
 // runShim is the role: it returns when the Sprite is gone.
 func runShim() error {
 	// Descriptors that the server itself inherited must not travel on.
@@ -49,7 +52,7 @@ func runShim() error {
 		return errors.Join(err, rerr, s.machine.wait())
 	}
 	s.mu.Lock()
-	s.idle = time.AfterFunc(s.cfg.Idle, s.cool)
+	s.idle = time.AfterFunc(max(s.cfg.Idle, firstIdle), s.cool)
 	s.mu.Unlock()
 	go s.serve()
 	return s.machine.wait()
