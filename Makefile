@@ -35,7 +35,11 @@ race: ## the tests of what runs side by side, five times, shuffled
 
 FUZZ ?= 1m
 fuzz: ## make up requests, FUZZ=1m for each kind
-	@for target in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\)(.*/\1/p' server/*_test.go); do go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ) ./server || exit 1; done
+	@for file in $$(git grep -l '^func Fuzz' -- '*_test.go'); do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\)(.*/\1/p' $$file); do \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ) ./$$(dirname $$file) || exit 1; \
+		done; \
+	done
 
 bench: ## benchmarks, to be compared within one run
 	go test -run '^$$' -bench . -benchmem ./...

@@ -14,19 +14,20 @@ const module = "github.com/agent-on-demand/aod"
 
 // allowed says which of our packages a package may import.
 var allowed = map[string][]string{
-	"server/cmd/aod":    {"api", "server", "sprite/runtimes", "store"},
-	"server":            {"api", "gen", "server/hub", "sprite", "sprite/local", "sprite/runtimes", "sprite/turn", "store"},
-	"server/hub":        {"store"},
-	"sprite/turn":       {"sprite/runtimes", "store"},
-	"sprite":            {},
-	"sprite/runtimes":   {},
-	"sprite/local":      {"sprite/local/shim"},
-	"sprite/local/shim": {},
-	"store":             {},
-	"gen":               {"api"},
-	"api":               {},
-	"tests":             {},
-	"tests/model":       {},
+	"server/cmd/aod":      {"api", "server", "sprite/runtimes", "store"},
+	"server":              {"api", "gen", "server/hub", "sprite", "sprite/local", "sprite/runtimes", "sprite/turn", "store"},
+	"server/hub":          {"store"},
+	"sprite/turn":         {"sprite/runtimes", "store"},
+	"sprite":              {},
+	"sprite/runtimes":     {},
+	"sprite/local":        {"sprite/local/egress", "sprite/local/shim"},
+	"sprite/local/egress": {},
+	"sprite/local/shim":   {"sprite/local/egress"},
+	"store":               {},
+	"gen":                 {"api"},
+	"api":                 {},
+	"tests":               {},
+	"tests/model":         {},
 }
 
 // owners says which packages may import a module that is kept in one place.
@@ -38,6 +39,7 @@ var owners = map[string][]string{
 	"github.com/gorilla/websocket":    {"sprite", "sprite/local"},
 	"github.com/spf13/cobra":          {"server/cmd/aod"},
 	"github.com/oapi-codegen/runtime": {"gen"},
+	"gvisor.dev/":                     {"sprite/local/egress"},
 }
 
 // inOneFile says in which files of package server an import may stand.
