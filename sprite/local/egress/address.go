@@ -7,16 +7,17 @@ import (
 	"time"
 )
 
-// special are the addresses that are no place in the public Internet: IANA's special-purpose registries without the documentation ranges,
-// which nobody routes and some private networks use as if they were public.
+// special are the IPv4 addresses that are no place in the public Internet, and Teredo, whose addresses have others in them: IANA's
+// special-purpose registries without the documentation ranges, which nobody routes and some private networks use as if they were public.
 var special = prefixes(
 	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16",
-	"198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4",
-	"::/96", "64:ff9b:1::/48", "100::/64", "2001::/32", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
+	"198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4", "2001::/32",
 )
 
 var (
-	loopback  = prefixes("127.0.0.0/8", "::1/128")
+	loopback = prefixes("127.0.0.0/8", "::1/128")
+	// global is all of IPv6 that is public, so that loopback, local, multicast and the many ways to write an IPv4 address are not.
+	global    = netip.MustParsePrefix("2000::/3")
 	nat64     = netip.MustParsePrefix("64:ff9b::/96")
 	sixToFour = netip.MustParsePrefix("2002::/16")
 )
@@ -89,5 +90,5 @@ func hostAddrs() map[netip.Addr]bool {
 // private says whether ip is special or the host's own.
 func (i *interfaces) private(ip netip.Addr) bool {
 	ip = embedded(ip)
-	return !ip.IsValid() || within(ip, special) || i.has(ip)
+	return !ip.IsValid() || within(ip, special) || ip.Is6() && !global.Contains(ip) || i.has(ip)
 }
