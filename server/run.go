@@ -35,9 +35,10 @@ type Config struct {
 
 	SpritesToken store.Secret // the real Sprites service is used if it is set
 	SpritesURL   string
-	RuntimesDir  string // where local Sprites find the programs of runtimes; in DataDir if empty
-	Processes    int    // the commands of a local Sprite may have at once; 4096 if it is 0
-	Executable   string // that local Sprites are started with; this program if empty
+	RuntimesDir  string   // where local Sprites find the programs of runtimes; in DataDir if empty
+	Processes    int      // the commands of a local Sprite may have at once; 4096 if it is 0
+	AllowHosts   []string // private ones that local Sprites may reach
+	Executable   string   // that local Sprites are started with; this program if empty
 
 	Keys        map[string]store.Secret // the operator's provider keys, by variable
 	CORSOrigins []string
@@ -156,6 +157,9 @@ func (s *Server) serve(ctx context.Context, listener net.Listener, ready func())
 	return nil
 }
 
+// CheckHosts says what is wrong with the first of AllowHosts that is no host.
+func CheckHosts(hosts []string) error { return local.CheckHosts(hosts) }
+
 // OpenStore opens the database in the data directory. It may be open elsewhere.
 func OpenStore(ctx context.Context, c Config) (*store.Store, error) {
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
@@ -220,7 +224,7 @@ func openSprites(ctx context.Context, c Config) (*backend, error) {
 	token := rand.Text()
 	host, err := local.Open(ctx, local.Options{
 		Dir: filepath.Join(c.DataDir, "sprites"), Executable: c.Executable, Token: token,
-		Shares: []local.Share{{Source: c.RuntimesDir, Target: "/opt/aod"}}, Processes: c.Processes, Log: c.Log,
+		Shares: []local.Share{{Source: c.RuntimesDir, Target: "/opt/aod"}}, AllowHosts: c.AllowHosts, Processes: c.Processes, Log: c.Log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the local Sprites host: %w", err)

@@ -19,6 +19,7 @@ func TestClaudeCodeTalksToTheModel(t *testing.T) {
 	models := model.Start(t)
 	a := start(t, func(c *server.Config) {
 		c.Keys = map[string]store.Secret{"ANTHROPIC_API_KEY": store.NewSecret(key)}
+		c.AllowHosts = []string{strings.TrimPrefix(models.URL(), "http://")}
 	})
 	agent := a.post("/agents", `{"name":"hello","model":"anthropic/claude-sonnet-4-6","runtime":"claude","system":"You are a test."}`).want(201)
 	if agent.text("provider") != "anthropic" {

@@ -82,14 +82,18 @@ func TestStages(t *testing.T) {
 			a.t.Errorf("got %q", got)
 		}
 	})
-	a.promise("8.3 a limited network that cannot be kept is not run without", func(a *api) {
-		env := a.environment("limited", `,"networking":{"type":"limited","allowed_hosts":["example.com"]}`)
-		id := a.in(a.shell(), "echo never", `,"environment_id":"`+env+`"`).want(202).text("id")
+	a.promise("8.3 a limited network is closed before the setup, and says what it refuses", func(a *api) {
+		env := a.environment("limited", `,"networking":{"type":"limited","allowed_hosts":["example.com"]},"setup_script":"curl -s http://denied.test/ > /tmp/answer"`)
+		id := a.in(a.shell(), "cat /tmp/answer; curl -s http://denied.test:80/ > /dev/null; true", `,"environment_id":"`+env+`"`).want(202).text("id")
 		all := a.stream(id).rest()
-		if text := output(all, "stderr", 1); !strings.HasPrefix(text, "provision failed: Failed to prepare Sprite: ") || output(all, "stdout", 1) != "" {
+		const refusal = "denied.test:80 is not on this sprite's network allow-list\n"
+		if text := output(all, "stdout", 1); text != "sprite network policy: "+refusal {
+			a.t.Errorf("stdout %q", text)
+		}
+		if text := output(all, "stderr", 1); text != "aod: "+refusal {
 			a.t.Errorf("stderr %q", text)
 		}
-		if got := stages(all); !strings.HasSuffix(got, "install_runtime done, network_policy started, network_policy failed") {
+		if got := stages(all); !strings.Contains(got, "install_runtime done, network_policy started, network_policy done, env_file started") {
 			a.t.Errorf("got %s", got)
 		}
 	})

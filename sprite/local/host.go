@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/agent-on-demand/aod/sprite/local/egress"
 	"github.com/agent-on-demand/aod/sprite/local/shim"
 )
 
@@ -31,6 +32,10 @@ type Options struct {
 	Executable string
 	// Shares are host folders that every Sprite sees read-only.
 	Shares []Share
+	// AllowHosts are private and loopback hosts that Sprites may reach all the same; see egress.ParseHosts for their forms.
+	AllowHosts []string
+	// Nameserver answers the lookups of names that Sprites may reach, host:port; the default is the resolver of this machine.
+	Nameserver string
 	// Idle is how long a Sprite without processes stays warm; the default is a minute.
 	Idle time.Duration
 	// Processes is how many processes and threads the commands of a Sprite may have at once; the default is 4096.
@@ -42,6 +47,7 @@ type Options struct {
 // Host serves the Sprites of one folder.
 type Host struct {
 	opts    Options
+	hosts   []egress.Host
 	log     *slog.Logger
 	ln      *pipeListener
 	server  *http.Server
@@ -66,7 +72,11 @@ func Open(ctx context.Context, opts Options) (*Host, error) {
 	if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make sprites folder: %w", err)
 	}
-	h := &Host{opts: opts, log: opts.Log, ln: newPipeListener(), starter: shim.NewStarter(opts.Executable), served: make(chan struct{})}
+	hosts, err := egress.ParseHosts(opts.AllowHosts)
+	if err != nil {
+		return nil, fmt.Errorf("local sprites host: %w", err)
+	}
+	h := &Host{opts: opts, hosts: hosts, log: opts.Log, ln: newPipeListener(), starter: shim.NewStarter(opts.Executable), served: make(chan struct{})}
 	h.ctx, h.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	if err := h.sweep(ctx); err != nil {
 		h.starter.Close()
@@ -123,6 +133,12 @@ func (o Options) complete() (Options, error) {
 		}
 	}
 	return o, nil
+}
+
+// CheckHosts says what is wrong with the first of AllowHosts that is no host.
+func CheckHosts(entries []string) error {
+	_, err := egress.ParseHosts(entries)
+	return err
 }
 
 // checkShare refuses a share that could show a Sprite the others, or cover what every Sprite needs.

@@ -173,7 +173,7 @@ func (h *Host) start(ctx context.Context, r record) error {
 	defer cancel()
 	cfg := shim.Config{
 		Name: r.Name, Dir: h.dir(r.Name), Base: r.Base, Skeleton: h.opts.Skeleton,
-		Shares: h.opts.Shares, Net: shim.NetHost, Idle: h.opts.Idle, Processes: h.opts.Processes,
+		Shares: h.opts.Shares, Policy: r.Policy, Hosts: h.hosts, Nameserver: h.opts.Nameserver, Idle: h.opts.Idle, Processes: h.opts.Processes,
 	}
 	if err := shim.BuildSkeleton(ctx, cfg.Skeleton); err != nil {
 		return err

@@ -1,32 +1,46 @@
 package local
 
 import (
-	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
+	"time"
+
+	"github.com/agent-on-demand/aod/sprite/local/egress"
+	"github.com/agent-on-demand/aod/sprite/local/shim"
 )
 
-// setPolicy accepts only the policy that this host can keep: none. A rule that is stored but not enforced would be worse than a refusal.
+// setPolicy answers when the policy is in force, also in a Sprite that runs: what it forbids is cut.
 func (h *Host) setPolicy(w http.ResponseWriter, r *http.Request) error {
-	var q struct {
-		Rules []json.RawMessage `json:"rules"`
-	}
-	if err := decode(r, &q); err != nil {
+	var policy egress.Policy
+	if err := decodeStrict(r, &policy); err != nil {
 		return err
 	}
-	if _, err := h.load(r.PathValue("name")); err != nil {
+	if err := policy.Validate(); err != nil {
+		return badRequest("invalid policy: " + err.Error())
+	}
+	release := h.gates.own(r.PathValue("name"))
+	defer release()
+	rec, err := h.load(r.PathValue("name"))
+	if err != nil {
 		return err
 	}
-	if len(q.Rules) > 0 {
-		return notImplemented("the local sprites host cannot enforce network policies yet: its sprites share the network of this machine")
+	rec.Policy, rec.Updated = policy, time.Now().UTC()
+	if err := errors.Join(h.save(rec), shim.WritePolicy(h.dir(rec.Name), policy)); err != nil {
+		return err
+	}
+	if err := shim.SetPolicy(r.Context(), h.dir(rec.Name), policy); err != nil && !errors.Is(err, shim.ErrCold) {
+		return fmt.Errorf("set policy: %w", err)
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
 func (h *Host) getPolicy(w http.ResponseWriter, r *http.Request) error {
-	if _, err := h.load(r.PathValue("name")); err != nil {
+	rec, err := h.load(r.PathValue("name"))
+	if err != nil {
 		return err
 	}
-	answer(w, http.StatusOK, map[string]any{"rules": []any{}})
+	answer(w, http.StatusOK, rec.Policy)
 	return nil
 }

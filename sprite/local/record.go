@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"time"
+
+	"github.com/agent-on-demand/aod/sprite/local/egress"
 )
 
 // record is what a Sprite's folder says about it. A Sprite exists from the moment when its record does.
@@ -18,6 +20,8 @@ type record struct {
 	Labels  []string  `json:"labels"`
 	Created time.Time `json:"created_at"`
 	Updated time.Time `json:"updated_at"`
+	// Policy is what the Sprite may reach of the network.
+	Policy egress.Policy `json:"policy"`
 	// Base is the first of the Sprite's host ids; 0 where the host is an ordinary user.
 	Base int `json:"base,omitempty"`
 }

@@ -156,7 +156,18 @@ func (h *Host) sprite(rec record) (sprite, error) {
 
 // decode reads a JSON object; an empty body is an empty object.
 func decode(r *http.Request, v any) error {
-	err := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxBody)).Decode(v)
+	return decoded(json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxBody)), v)
+}
+
+// decodeStrict refuses fields that are not known.
+func decodeStrict(r *http.Request, v any) error {
+	d := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxBody))
+	d.DisallowUnknownFields()
+	return decoded(d, v)
+}
+
+func decoded(d *json.Decoder, v any) error {
+	err := d.Decode(v)
 	if err == nil || errors.Is(err, io.EOF) {
 		return nil
 	}

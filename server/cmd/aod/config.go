@@ -64,6 +64,7 @@ func configure(f *flags) (server.Config, error) {
 		SpritesToken:   env.secret("SPRITES_TOKEN"),
 		SpritesURL:     env.get("SPRITES_BASE_URL"),
 		RuntimesDir:    env.get("AOD_RUNTIMES_DIR"),
+		AllowHosts:     list(env.get("AOD_SPRITE_ALLOW_HOSTS")),
 		Processes:      env.count("AOD_SPRITE_PROCESSES", defaultProcesses),
 		Keys:           map[string]store.Secret{},
 		CORSOrigins:    list(env.get("AOD_CORS_ORIGINS")),
@@ -76,6 +77,7 @@ func configure(f *flags) (server.Config, error) {
 	}
 	c.Log = env.logger()
 	env.check("AOD_ADDR", c.Addr, func(v string) error { _, _, err := net.SplitHostPort(v); return err })
+	env.check("AOD_SPRITE_ALLOW_HOSTS", env.get("AOD_SPRITE_ALLOW_HOSTS"), func(v string) error { return server.CheckHosts(list(v)) })
 	for name, value := range map[string]string{"AOD_PUBLIC_URL": c.PublicURL, "SPRITES_BASE_URL": c.SpritesURL} {
 		env.check(name, value, origin)
 	}

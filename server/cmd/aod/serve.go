@@ -36,8 +36,10 @@ be replaced by one with _FILE at its end that names a file.
   AOD_SPRITE_ISOLATION         namespaces, the only kind so far
   AOD_SPRITE_PROCESSES         processes and threads that the commands of a local
                                Sprite may have at once (4096)
-  AOD_SPRITE_ALLOW_HOSTS       no effect so far: local Sprites share this machine's
-                               network
+  AOD_SPRITE_ALLOW_HOSTS       private and loopback hosts that local Sprites may reach
+                               all the same, separated by commas: NAME, NAME:PORT,
+                               NAME:PORT=ADDRESS, ADDRESS, NETWORK/BITS; what is at
+                               127.0.0.1:PORT is there in every Sprite, too
   AOD_CORS_ORIGINS             origins of browser clients, separated by commas
   AOD_LOG_FORMAT               text or json (text on a terminal, else json)
   AOD_LOG_LEVEL                debug, info, warn or error (info)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/agent-on-demand/aod/sprite/local/egress"
 	"golang.org/x/sys/unix"
 )
 
@@ -126,6 +127,12 @@ func Kill(ctx context.Context, dir, id string, sig unix.Signal, timeout time.Dur
 		return Killed{}, errors.New("kill session: empty reply")
 	}
 	return *r.Killed, nil
+}
+
+// SetPolicy puts the running Sprite of dir under another network policy.
+func SetPolicy(ctx context.Context, dir string, p egress.Policy) error {
+	var r reply
+	return askOnce(ctx, dir, request{Op: "policy", Policy: &p}, &r)
 }
 
 // ErrCold means that no shim serves the Sprite: it has to be started, and nothing has happened so far.

@@ -2,7 +2,10 @@ package shim
 
 import (
 	"path/filepath"
+	"strconv"
 	"time"
+
+	"github.com/agent-on-demand/aod/sprite/local/egress"
 )
 
 // IDs is how many user and group ids a Sprite has when the host runs as root.
@@ -19,8 +22,11 @@ type Config struct {
 	Skeleton string `json:"skeleton,omitempty"`
 	// Shares are host folders that the Sprite can read.
 	Shares []Share `json:"shares,omitempty"`
-	// Net chooses the network.
-	Net Net `json:"net"`
+	// Policy says which hosts the Sprite can reach, and Hosts which private ones among them the operator allows.
+	Policy egress.Policy `json:"policy"`
+	Hosts  []egress.Host `json:"hosts,omitempty"`
+	// Nameserver answers the lookups of names, host:port; empty means that the host's resolver does.
+	Nameserver string `json:"nameserver,omitempty"`
 	// Idle is how long a Sprite without processes stays warm.
 	Idle time.Duration `json:"idle"`
 	// Processes is how many processes and threads the Sprite's commands may have at once; 0 means 4096.
@@ -32,12 +38,6 @@ type Share struct {
 	Source string `json:"source"`
 	Target string `json:"target"`
 }
-
-// Net is how a Sprite reaches the network.
-type Net string
-
-// NetHost shares the network of the host.
-const NetHost Net = "host"
 
 // etcTree is layered over the skeleton's copy: not all of the host's is for a Sprite to see.
 const etcTree = "/etc"
@@ -77,9 +77,9 @@ const (
 
 // defaultEnv is the whole environment of a command that brings none.
 func defaultEnv() []string {
-	return []string{
-		"PATH=" + searchPath,
-		"HOME=" + Home,
+	return append(proxyEnv(),
+		"PATH="+searchPath,
+		"HOME="+Home,
 		"USER=root",
 		"LOGNAME=root",
 		"SHELL=/bin/bash",
@@ -89,5 +89,16 @@ func defaultEnv() []string {
 		"DEBIAN_FRONTEND=noninteractive",
 		"PIP_BREAK_SYSTEM_PACKAGES=1", // the Sprite is a machine of its own
 		"PIP_ROOT_USER_ACTION=ignore",
+	)
+}
+
+// proxyEnv shows programs the way out that is fast and says why it refuses. What ignores it goes through the Sprite's own interface.
+func proxyEnv() []string {
+	proxy := "http://127.0.0.1:" + strconv.Itoa(egress.ProxyPort)
+	const direct = "localhost,127.0.0.1,::1"
+	return []string{
+		"HTTP_PROXY=" + proxy, "HTTPS_PROXY=" + proxy, "ALL_PROXY=" + proxy, "NO_PROXY=" + direct,
+		"http_proxy=" + proxy, "https_proxy=" + proxy, "all_proxy=" + proxy, "no_proxy=" + direct,
+		"NODE_USE_ENV_PROXY=1",
 	}
 }

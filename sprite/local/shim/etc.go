@@ -3,11 +3,11 @@ package shim
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
+	"github.com/agent-on-demand/aod/sprite/local/egress"
 	"golang.org/x/sys/unix"
 )
 
@@ -81,9 +81,9 @@ func copyOut(ctx context.Context, path, skeleton string) error {
 
 // etc writes at every start what depends on the host of today.
 func (w *world) etc() error {
-	resolv, err := os.ReadFile("/etc/resolv.conf")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("read the host's resolv.conf: %w", err)
+	resolv := "# names are looked up by the proxy that HTTP_PROXY names\n"
+	if w.resolves {
+		resolv = "nameserver " + egress.Nameserver + "\n"
 	}
 	for _, dir := range []string{"etc/apt/apt.conf.d", "etc/profile.d"} {
 		if err := w.tree.mkdir(dir); err != nil {
@@ -93,7 +93,7 @@ func (w *world) etc() error {
 	for name, content := range map[string]string{
 		"hosts":                   "127.0.0.1 localhost " + w.cfg.Name + "\n::1 localhost\n",
 		"hostname":                w.cfg.Name + "\n",
-		"resolv.conf":             string(resolv),
+		"resolv.conf":             resolv,
 		"apt/apt.conf.d/00sprite": "APT::Sandbox::User \"root\";\n",
 		"profile.d/sprite.sh":     "PATH=\"$HOME/.local/bin:/opt/aod/bin:$PATH\" # login shells have begun a PATH of their own\n",
 	} {

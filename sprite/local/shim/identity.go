@@ -120,7 +120,6 @@ type state struct {
 	Protocol int      `json:"protocol"`
 	Shim     identity `json:"shim"`
 	Init     identity `json:"init"`
-	Net      Net      `json:"net"`
 }
 
 func stateFile(dir string) string { return filepath.Join(dir, "shim.json") }

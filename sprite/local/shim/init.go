@@ -32,7 +32,10 @@ func runInit() error {
 	if o.Config == nil {
 		return errors.New("no config")
 	}
-	err = buildWorld(*o.Config, fds)
+	out, err := buildWorld(*o.Config, o.TUN, fds)
+	if err == nil {
+		err = l.send(answer{TUN: out.tun >= 0}, out.files()...)
+	}
 	if err == nil {
 		err = limitResources(o.Config.Processes)
 	}
@@ -67,15 +70,19 @@ type world struct {
 	tree   *tree             // the Sprite's future root
 	lower  map[string]string // layered path → its lower folder in the staging area
 	share  map[string]string // share target → its folder in the staging area
+
+	exits    *exits
+	resolves bool // names are answered in the Sprite's own network
 }
 
-// buildWorld makes the Sprite's root out of its folder and the host's, and moves into it.
-func buildWorld(cfg Config, fds []int) error {
+// buildWorld makes the Sprite's root out of its folder and the host's, and moves into it. tun says that its interface is there already.
+func buildWorld(cfg Config, tun bool, fds []int) (*exits, error) {
 	w := &world{cfg: cfg, lowers: lowers(), lower: map[string]string{}, share: map[string]string{}}
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("make mounts private: %w", err)
+		return nil, fmt.Errorf("make mounts private: %w", err)
 	}
 	for _, step := range []func() error{
+		func() error { return w.network(tun) },
 		func() error { return w.stage(fds) },
 		w.openRoot,
 		w.skeleton,
@@ -89,10 +96,10 @@ func buildWorld(cfg Config, fds []int) error {
 		w.enter,
 	} {
 		if err := step(); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return w.exits, nil
 }
 
 // enter makes the tree the root, and the host's file systems unreachable.

@@ -24,13 +24,16 @@ type order struct {
 	Op string `json:"op"` // build, spawn, census
 	// Config belongs to build.
 	Config *Config `json:"config,omitempty"`
+	// TUN belongs to build: the Sprite's interface is there already.
+	TUN bool `json:"tun,omitempty"`
 	// TTY belongs to spawn.
 	TTY bool `json:"tty,omitempty"`
 }
 
-// answer is the init's answer to build and census.
+// answer is the init's answer to build and census. To build there are two: one with what listens in the Sprite's network, and one from PID 1.
 type answer struct {
 	Failure *Failure `json:"failure,omitempty"`
+	TUN     bool     `json:"tun,omitempty"` // the last of the files is the Sprite's interface
 	Others  int      `json:"others,omitempty"`
 }
 
@@ -48,12 +51,9 @@ func startMachine(cfg Config) (*machine, error) {
 	cmd.ExtraFiles = []*os.File{far}
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS,
+		Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWNET,
 		Pdeathsig:  syscall.SIGKILL,
 		Setsid:     true,
-	}
-	if cfg.Net != NetHost {
-		return nil, errors.Join(fmt.Errorf("network %q is not known", cfg.Net), near.close())
 	}
 	if cfg.Base != 0 {
 		ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: cfg.Base, Size: IDs}}
@@ -72,23 +72,44 @@ func startMachine(cfg Config) (*machine, error) {
 
 func (m *machine) pid() int { return m.cmd.Process.Pid }
 
-// build hands over the config and the host folders, and waits until the Sprite's world stands.
-func (m *machine) build(cfg Config) error {
+// build hands over the config and the host folders, waits until the Sprite's world stands, and returns its ways out.
+func (m *machine) build(cfg Config) (*exits, error) {
+	o := order{Op: "build", Config: &cfg}
 	var fds []int
+	out := &exits{tun: -1}
 	if cfg.Base != 0 {
 		var err error
 		if fds, err = hostTrees(cfg, m.pid()); err != nil {
-			return err
+			return nil, err
 		}
 		defer closeAll(fds)
+		// Where the device is root's, no init may open it.
+		out.tun = tunIn(m.pid())
+		o.TUN = out.tun >= 0
 	}
-	if err := m.link.send(order{Op: "build", Config: &cfg}, fds...); err != nil {
-		return err
+	if err := m.link.send(o, fds...); err != nil {
+		return nil, errors.Join(err, out.close())
 	}
+	for range 2 {
+		if err := m.learn(out); err != nil {
+			return nil, errors.Join(err, out.close())
+		}
+	}
+	return out, nil
+}
+
+// learn takes one answer to build.
+func (m *machine) learn(out *exits) error {
 	var a answer
-	if _, err := m.link.receive(&a); err != nil {
+	fds, err := m.link.receive(&a)
+	if err != nil {
 		return fmt.Errorf("wait for init, see shim.log: %w", err)
 	}
+	if a.TUN && len(fds) > 0 {
+		out.tun = fds[len(fds)-1]
+		fds = fds[:len(fds)-1]
+	}
+	out.listeners = append(out.listeners, fds...)
 	if a.Failure != nil {
 		return a.Failure
 	}

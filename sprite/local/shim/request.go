@@ -2,6 +2,8 @@ package shim
 
 import (
 	"time"
+
+	"github.com/agent-on-demand/aod/sprite/local/egress"
 )
 
 // Protocol is the version that shim and client speak.
@@ -11,13 +13,14 @@ type hello struct {
 	Protocol int `json:"protocol"`
 }
 
-// request is what a client asks for: exec, attach, list or kill.
+// request is what a client asks for: exec, attach, list, kill or policy.
 type request struct {
-	Op      string        `json:"op"`
-	Command *Command      `json:"command,omitempty"`
-	ID      string        `json:"id,omitempty"`
-	Signal  int           `json:"signal,omitempty"`
-	Timeout time.Duration `json:"timeout,omitempty"`
+	Op      string         `json:"op"`
+	Command *Command       `json:"command,omitempty"`
+	ID      string         `json:"id,omitempty"`
+	Signal  int            `json:"signal,omitempty"`
+	Timeout time.Duration  `json:"timeout,omitempty"`
+	Policy  *egress.Policy `json:"policy,omitempty"`
 }
 
 // reply answers a request.

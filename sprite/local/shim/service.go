@@ -36,6 +36,9 @@ func (s *shim) handle(conn *net.UnixConn) error {
 		return s.exec(conn, *q.Command)
 	case q.Op == "attach":
 		return s.attach(conn, q.ID)
+	case q.Op == "policy" && q.Policy != nil:
+		s.egress.SetPolicy(*q.Policy)
+		return writeJSON(conn, frameReply, reply{})
 	case q.Op == "list":
 		return writeJSON(conn, frameReply, reply{Sessions: s.list()})
 	case q.Op == "kill":

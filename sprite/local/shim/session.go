@@ -31,6 +31,7 @@ type session struct {
 	code       int
 	lastOutput time.Time
 	linger     *time.Timer
+	told       map[string]bool
 	past       account       // what the disk says at the end
 	settled    chan struct{} // closed when that is written
 }
@@ -61,7 +62,7 @@ func startSession(id, dir string, c Command, m *machine) (*session, error) {
 	defer paper.Close()
 	s := &session{
 		id: id, dir: dir, command: c, created: time.Now(), machine: m, link: near,
-		ended: make(chan struct{}), gone: make(chan struct{}), settled: make(chan struct{}),
+		ended: make(chan struct{}), gone: make(chan struct{}), settled: make(chan struct{}), told: map[string]bool{},
 	}
 	s.lastOutput = s.created
 	theirs, err := s.openPipes()
@@ -217,8 +218,18 @@ func (s *session) settle() {
 	s.journal.close()
 }
 
-// tell shows the clients a line of ours among the command's own error output.
+// toldKept is how many lines of ours a session remembers, not to hear them again.
+const toldKept = 100
+
+// tell shows the clients a line of ours among the command's own error output, once.
 func (s *session) tell(text string) {
+	s.mu.Lock()
+	again := s.told[text] || len(s.told) >= toldKept
+	s.told[text] = true
+	s.mu.Unlock()
+	if again {
+		return
+	}
 	if s.command.TTY {
 		s.journal.note(frameStdout, text+"\r\n")
 		return

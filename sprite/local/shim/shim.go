@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/agent-on-demand/aod/sprite/local/egress"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,6 +19,7 @@ import (
 type shim struct {
 	cfg     Config
 	machine *machine
+	egress  *egress.Egress
 	ln      *net.UnixListener
 
 	mu       sync.Mutex
@@ -78,7 +80,7 @@ func (s *shim) open() error {
 	if s.past, err = openPast(s.cfg.Dir, me.Boot, old); err != nil {
 		return err
 	}
-	st := state{Protocol: Protocol, Shim: me, Net: s.cfg.Net}
+	st := state{Protocol: Protocol, Shim: me}
 	if err := st.write(s.cfg.Dir); err != nil {
 		return err
 	}
@@ -92,7 +94,11 @@ func (s *shim) open() error {
 	if err := st.write(s.cfg.Dir); err != nil {
 		return err
 	}
-	if err := s.machine.build(s.cfg); err != nil {
+	out, err := s.machine.build(s.cfg)
+	if err != nil {
+		return err
+	}
+	if err := s.carry(out); err != nil {
 		return err
 	}
 	dir, err := os.Open(s.cfg.Dir) // kept open: the listener's address goes through it

@@ -1,0 +1,5 @@
+package shim
+
+import "path/filepath"
+
+func dotSprite(dir string) string { return filepath.Join(dir, "sprite") }
