@@ -20,9 +20,6 @@ const (
 	// stopTime bounds the end of all processes of a Sprite.
 	stopTime = 30 * time.Second
 
-	firstBase = 0x70000000
-	lastBase  = 0xeffe0000
-
 	skeletonDir = ".skeleton"
 	trashDir    = ".trash"
 )
@@ -59,7 +56,7 @@ func (h *Host) found(name string, labels []string) (record, error) {
 	}
 	now := time.Now().UTC()
 	r := record{ID: "sprite-" + rand.Text(), Name: name, Labels: labels, Created: now, Updated: now}
-	if os.Geteuid() == 0 {
+	if shim.ManyIDs() {
 		if r.Base, err = h.freeBase(); err != nil {
 			return record{}, err
 		}
@@ -107,7 +104,7 @@ func (h *Host) freeBase() (int, error) {
 	for _, r := range sprites {
 		taken[r.Base] = true
 	}
-	for base := firstBase; base <= lastBase; base += shim.IDs {
+	for base := shim.FirstID; base < shim.LastID; base += shim.IDs {
 		if !taken[base] {
 			return base, nil
 		}

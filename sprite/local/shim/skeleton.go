@@ -38,7 +38,7 @@ func BuildSkeleton(ctx context.Context, dir string) error {
 		return fmt.Errorf("make skeleton: %w", err)
 	}
 	for _, l := range lowers() {
-		if l == etcTree || os.Geteuid() == 0 {
+		if l == etcTree || ManyIDs() {
 			continue
 		}
 		if err := os.MkdirAll(draft+filepath.Dir(l), 0o755); err != nil {
