@@ -151,7 +151,11 @@ func (e *Egress) takeStream(r *tcp.ForwarderRequest) {
 // takeFlow carries a UDP flow, or says that nobody is there. It runs where packets are read, so it waits for nothing.
 func (e *Egress) takeFlow(r *udp.ForwarderRequest) bool {
 	t := e.aim(r.ID())
-	if err := e.policy().decide(udpNetwork, t, e.hosts); err != nil {
+	err := e.policy().decide(udpNetwork, t, e.hosts)
+	if err == nil && t.name == "" { // dialling would say so as well, but too late for nobody to be there
+		err = e.reach(t, t.addr, false)
+	}
+	if err != nil {
 		e.denied(err)
 		return false
 	}
@@ -160,8 +164,8 @@ func (e *Egress) takeFlow(r *udp.ForwarderRequest) bool {
 		return false
 	}
 	var wq waiter.Queue
-	ep, err := r.CreateEndpoint(&wq)
-	if err != nil {
+	ep, terr := r.CreateEndpoint(&wq)
+	if terr != nil {
 		done()
 		return false
 	}
