@@ -16,7 +16,8 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// ask passes a question on to the name server of the host: what is not an address is answered with the truth.
+// ask passes a question on to the name server of the host: what is not an address is answered with the truth. An answer that does not fit
+// into a packet goes back as it is to whoever asked with one, who then asks over TCP.
 func (e *Egress) ask(ctx context.Context, network string, q dnsmessage.Question) ([]byte, error) {
 	server := e.nameserver
 	if server == "" {
@@ -25,9 +26,20 @@ func (e *Egress) ask(ctx context.Context, network string, q dnsmessage.Question)
 			return nil, err
 		}
 	}
+	answer, cut, err := askOver(ctx, udpNetwork, server, q)
+	if err == nil && cut && network == tcpNetwork {
+		answer, _, err = askOver(ctx, tcpNetwork, server, q)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask %s: %w", server, err)
+	}
+	return answer, nil
+}
+
+func askOver(ctx context.Context, network, server string, q dnsmessage.Question) (answer []byte, cut bool, err error) {
 	var id [2]byte
 	if _, err := rand.Read(id[:]); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	m := dnsmessage.Message{
 		Header:    dnsmessage.Header{ID: binary.BigEndian.Uint16(id[:]), RecursionDesired: true},
@@ -35,25 +47,20 @@ func (e *Egress) ask(ctx context.Context, network string, q dnsmessage.Question)
 	}
 	question, err := m.Pack()
 	if err != nil {
-		return nil, fmt.Errorf("write the question: %w", err)
+		return nil, false, fmt.Errorf("write the question: %w", err)
 	}
 	var d net.Dialer
 	c, err := d.DialContext(ctx, network, server)
 	if err != nil {
-		return nil, fmt.Errorf("ask %s: %w", server, err)
+		return nil, false, err
 	}
 	defer c.Close()
-	if at, ok := ctx.Deadline(); ok {
-		if err := c.SetDeadline(at); err != nil {
-			return nil, err
-		}
-	}
 	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
-	answer, err := exchange(c, network, question)
-	if err != nil {
-		return nil, fmt.Errorf("ask %s: %w", server, err)
+	if answer, err = exchange(c, network, question); err != nil {
+		return nil, false, err
 	}
-	return answer, matches(answer, m.ID, q)
+	cut, err = matches(answer, m.ID, q)
+	return answer, cut, err
 }
 
 func exchange(c net.Conn, network string, question []byte) ([]byte, error) {
@@ -71,17 +78,17 @@ func exchange(c net.Conn, network string, question []byte) ([]byte, error) {
 	return b[:n], err
 }
 
-// matches says whether answer is one, to this question.
-func matches(answer []byte, id uint16, q dnsmessage.Question) error {
+// matches fails unless answer is one to this question, and says whether it was cut off.
+func matches(answer []byte, id uint16, q dnsmessage.Question) (cut bool, err error) {
 	var m dnsmessage.Message
 	if err := m.Unpack(answer); err != nil {
-		return fmt.Errorf("read the answer: %w", err)
+		return false, fmt.Errorf("read the answer: %w", err)
 	}
 	if m.ID != id || !m.Response || len(m.Questions) != 1 || m.Questions[0].Type != q.Type ||
 		!strings.EqualFold(m.Questions[0].Name.String(), q.Name.String()) {
-		return errors.New("the answer is to another question")
+		return false, errors.New("the answer is to another question")
 	}
-	return nil
+	return m.Truncated, nil
 }
 
 // hostNameserver is the first name server in the host's resolv.conf.
