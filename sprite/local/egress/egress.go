@@ -26,7 +26,7 @@ type Config struct {
 	Hosts  []Host
 	// Nameserver is the host:port of the DNS server to ask; empty for those of the host.
 	Nameserver string
-	// Denied is told of each denial, a text at most once in ten seconds, from one goroutine. Nothing waits for it but Close.
+	// Denied is told of denials, from one goroutine, which does not wait for it: of very many at once it hears a part. Close waits.
 	Denied func(text string)
 }
 
@@ -37,7 +37,7 @@ type Egress struct {
 	resolver   *net.Resolver
 	interfaces interfaces
 	names      names
-	crier      *crier
+	crier      crier
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -58,7 +58,7 @@ var errClosed = errors.New("the egress is closed")
 // New makes the egress of a Sprite. Close ends it.
 func New(cfg Config) *Egress {
 	e := &Egress{
-		hosts: cfg.Hosts, nameserver: cfg.Nameserver, crier: newCrier(), rules: compile(cfg.Policy),
+		hosts: cfg.Hosts, nameserver: cfg.Nameserver, crier: make(crier, maxWaiting), rules: compile(cfg.Policy),
 		carried: map[*carried]struct{}{}, doors: map[io.Closer]struct{}{},
 	}
 	// Go's own resolver, so that what is looked up does not depend on how the binary was built.

@@ -49,7 +49,7 @@ func TestKeptConnectionObeysTheNewPolicy(t *testing.T) {
 	if _, err := fmt.Fprintf(c, "GET http://a.test:%d/ HTTP/1.1\r\nHost: x\r\n\r\n", port); err != nil {
 		t.Fatal(err)
 	}
-	if line, err := r.ReadString('\n'); err != nil || line != "HTTP/1.1 403 Forbidden\r\n" {
+	if line, err := r.ReadString('\n'); err != nil || line != fmt.Sprintf("HTTP/1.1 403 a.test:%d is not on this sprite's network allow-list\r\n", port) {
 		t.Errorf("%q %v", line, err)
 	}
 }

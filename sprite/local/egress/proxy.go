@@ -45,7 +45,7 @@ func (e *Egress) ServeProxy(l net.Listener) error {
 	silent := log.New(io.Discard, "", 0)
 	plain := &httputil.ReverseProxy{
 		Rewrite: asSent, Transport: transport, FlushInterval: -1, ErrorLog: silent,
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) { e.fail(w, err) },
+		ErrorHandler: e.fail,
 	}
 	s := &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -91,7 +91,7 @@ func (e *Egress) proxy(w http.ResponseWriter, r *http.Request, plain http.Handle
 	}
 	// Here as well as when dialling: a connection that was kept may serve this request.
 	if err := e.policy().decide(tcpNetwork, t, e.hosts); err != nil {
-		e.fail(w, err)
+		e.fail(w, r, err)
 		return
 	}
 	plain.ServeHTTP(w, r)
@@ -106,13 +106,13 @@ func (e *Egress) tunnel(w http.ResponseWriter, r *http.Request) {
 	}
 	up, err := e.dial(r.Context(), tcpNetwork, t)
 	if err != nil {
-		e.fail(w, err)
+		e.fail(w, r, err)
 		return
 	}
 	defer up.Close()
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		e.fail(w, fmt.Errorf("take over the connection: %w", err))
+		e.fail(w, r, fmt.Errorf("take over the connection: %w", err))
 		return
 	}
 	c, ok := conn.(*client)
@@ -133,10 +133,9 @@ func (e *Egress) tunnel(w http.ResponseWriter, r *http.Request) {
 }
 
 // fail answers with what err is: 403 for a denial, else 502.
-func (e *Egress) fail(w http.ResponseWriter, err error) {
+func (e *Egress) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if d, ok := e.denied(err); ok {
-		w.Header().Set("X-Sprite-Egress", string(d))
-		respond(w, http.StatusForbidden, "sprite network policy: "+string(d))
+		refuse(w, r, string(d))
 		return
 	}
 	if errors.Is(err, errFull) {
@@ -144,6 +143,25 @@ func (e *Egress) fail(w http.ResponseWriter, err error) {
 		return
 	}
 	respond(w, http.StatusBadGateway, "sprite proxy: "+err.Error())
+}
+
+// refuse says why also where programs look first: in the status line, which net/http would fill in by itself. A request with a body gets
+// the usual line, since its connection has to stay until the body has come.
+func refuse(w http.ResponseWriter, r *http.Request, why string) {
+	w.Header().Set("X-Sprite-Egress", why)
+	text := "sprite network policy: " + why
+	if r.ContentLength != 0 || r.Method == http.MethodHead {
+		respond(w, http.StatusForbidden, text)
+		return
+	}
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		respond(w, http.StatusForbidden, text)
+		return
+	}
+	defer conn.Close()
+	// A client that has gone needs no answer.
+	_, _ = fmt.Fprintf(conn, "HTTP/1.1 403 %s\r\nX-Sprite-Egress: %[1]s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s\n", why, len(text)+1, text)
 }
 
 func respond(w http.ResponseWriter, status int, text string) {

@@ -82,20 +82,6 @@ func TestDenialSaysWhy(t *testing.T) {
 	}
 }
 
-func TestDenialIsToldOnce(t *testing.T) {
-	t.Parallel()
-	w := open(t, egress.Config{Policy: allowing("ok.test")})
-	for range 20 {
-		w.connect(t, "denied.test:443")
-	}
-	w.connect(t, "last.test:443")
-	for _, want := range []string{"denied.test:443", "last.test:443"} {
-		if got := <-w.denied; !strings.HasPrefix(got, want) {
-			t.Errorf("told %q", got)
-		}
-	}
-}
-
 func TestSlowListenerHoldsNothingUp(t *testing.T) {
 	t.Parallel()
 	release, told := make(chan struct{}), make(chan struct{}, 1000)
