@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/agent-on-demand/aod/sprite/local/shim"
 )
@@ -31,8 +32,20 @@ func notImplemented(text string) error {
 	return &apiError{http.StatusNotImplemented, "not_implemented", text}
 }
 
-// maxErrorText keeps the JSON below the 1 KiB that clients read of a refused upgrade.
+// maxErrorText bounds the JSON of an error's text: clients read 1 KiB of a refused upgrade.
 const maxErrorText = 900
+
+// shorten cuts a text until its JSON fits.
+func shorten(text string) string {
+	text = strings.ToValidUTF8(text, "?")
+	for {
+		b, err := json.Marshal(text)
+		if err == nil && len(b) <= maxErrorText {
+			return text
+		}
+		text = strings.ToValidUTF8(text[:len(text)*9/10], "")
+	}
+}
 
 // fail answers with err. What is not meant for clients is logged and becomes a 500, which still says what happened: the client of an
 // embedded host is its operator's own server.
@@ -51,11 +64,7 @@ func (h *Host) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if e.status >= http.StatusInternalServerError && e.status != http.StatusNotImplemented {
 		h.complain(r, err)
 	}
-	text := e.text
-	if len(text) > maxErrorText {
-		text = text[:maxErrorText]
-	}
-	answer(w, e.status, map[string]string{"error": e.code, "message": text})
+	answer(w, e.status, map[string]string{"error": e.code, "message": shorten(e.text)})
 }
 
 // complain logs what went wrong, unless it is that the client has left.

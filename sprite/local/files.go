@@ -98,42 +98,40 @@ func (h *Host) listFiles(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-func (h *Host) deleteFile(w http.ResponseWriter, r *http.Request) error {
-	recursive, err := flag(r.URL.Query(), "recursive", false)
+// onFile runs f on the Sprite's files with the path of the request's query.
+func (h *Host) onFile(w http.ResponseWriter, r *http.Request, f func(t *fileTree, name string) error) error {
+	q := r.URL.Query()
+	name, err := filePath(q.Get("path"), q.Get("workingDir"))
 	if err != nil {
 		return err
 	}
-	return h.onFile(w, r, func(t *fileTree, name string) error {
-		if err := t.remove(name, recursive); err != nil {
-			return err
-		}
-		answer(w, http.StatusOK, map[string]any{"deleted": []string{name}, "count": 1})
-		return nil
-	})
+	return h.onFiles(w, r, name, func(t *fileTree) error { return f(t, name) })
 }
 
-// onFile runs f on the Sprite's files with the request's path, which is absolute and clean.
-func (h *Host) onFile(w http.ResponseWriter, r *http.Request, f func(t *fileTree, name string) error) error {
-	q := r.URL.Query()
-	if q.Get("path") == "" {
-		return badRequest("path is missing")
-	}
-	name := q.Get("path")
-	if !path.IsAbs(name) {
-		name = path.Join("/", q.Get("workingDir"), name)
-	}
-	name = path.Clean(name)
+// onFiles runs f on the Sprite's files; name is what an error is about.
+func (h *Host) onFiles(w http.ResponseWriter, r *http.Request, name string, f func(t *fileTree) error) error {
 	return h.using(r, func(rec record) error {
 		t, err := h.openFiles(rec)
 		if err != nil {
 			return err
 		}
 		defer t.close()
-		if err := f(t, name); err != nil {
+		if err := f(t); err != nil {
 			return h.failFile(w, r, name, err)
 		}
 		return nil
 	})
+}
+
+// filePath makes a request's path absolute and clean.
+func filePath(name, workingDir string) (string, error) {
+	if name == "" {
+		return "", badRequest("path is missing")
+	}
+	if !path.IsAbs(name) {
+		name = path.Join("/", workingDir, name)
+	}
+	return path.Clean(name), nil
 }
 
 // fileErrors are the codes that clients know, with their status.
@@ -146,6 +144,8 @@ var fileErrors = []struct {
 	{unix.EISDIR, "EISDIR", http.StatusBadRequest},
 	{unix.ENOTDIR, "ENOTDIR", http.StatusBadRequest},
 	{unix.ENOTEMPTY, "ENOTEMPTY", http.StatusConflict},
+	{unix.EEXIST, "EEXIST", http.StatusConflict},
+	{unix.EBUSY, "EBUSY", http.StatusConflict},
 	{unix.ELOOP, "ELOOP", http.StatusBadRequest},
 	{unix.EINVAL, "EINVAL", http.StatusBadRequest},
 	{unix.ENAMETOOLONG, "ENAMETOOLONG", http.StatusBadRequest},
@@ -162,12 +162,12 @@ func (h *Host) failFile(w http.ResponseWriter, r *http.Request, name string, err
 	}
 	for _, known := range fileErrors {
 		if errors.Is(err, known.is) {
-			answer(w, known.status, map[string]string{"error": err.Error(), "code": known.code, "path": name})
+			answer(w, known.status, map[string]string{"error": shorten(err.Error()), "code": known.code, "path": name})
 			return nil
 		}
 	}
 	h.complain(r, err)
-	answer(w, http.StatusInternalServerError, map[string]string{"error": err.Error(), "code": "EIO", "path": name})
+	answer(w, http.StatusInternalServerError, map[string]string{"error": shorten(err.Error()), "code": "EIO", "path": name})
 	return nil
 }
 

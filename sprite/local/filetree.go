@@ -33,7 +33,7 @@ func (h *Host) openFiles(r record) (*fileTree, error) {
 func (t *fileTree) close() { _ = t.root.Close() }
 
 // errLayered refuses what only the Sprite itself sees as it is.
-var errLayered = &fs.PathError{Op: "open", Path: "layered path", Err: fmt.Errorf("%w: /dev, /proc, /run, /usr, package databases and shares can be reached from inside the sprite only", fs.ErrPermission)}
+var errLayered = &fs.PathError{Op: "open", Path: "layered path", Err: fmt.Errorf("%w: /dev, /etc, /proc, /run, /usr, /.sprite, package databases and shares can be reached from inside the sprite only", fs.ErrPermission)}
 
 // openat resolves name with its links, inside the tree.
 func (t *fileTree) openat(name string, flags uint64) (*os.File, error) {
@@ -158,21 +158,26 @@ func (t *fileTree) list(name string) (infos []fs.FileInfo, dir bool, err error) 
 
 // remove deletes the entry itself, never what a link points to.
 func (t *fileTree) remove(name string, recursive bool) error {
-	dir, last, err := t.parent(name)
+	p, err := t.place(name)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	if t.covered(p.real) {
+		return errLayered
+	}
+	dir, err := os.OpenRoot(fdPath(p.dir))
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	if t.covered(name) {
-		return errLayered
-	}
-	if _, err := dir.Lstat(last); err != nil {
+	if _, err := dir.Lstat(p.name); err != nil {
 		return err
 	}
 	if recursive {
-		return dir.RemoveAll(last)
+		return dir.RemoveAll(p.name)
 	}
-	return dir.Remove(last)
+	return dir.Remove(p.name)
 }
 
 // covered says whether a layer is at or below the name: those folders are not for removal.

@@ -53,6 +53,7 @@ type Host struct {
 	server  *http.Server
 	starter *shim.Starter
 	gates   gates
+	copies  copies
 
 	// Exec connections leave the server's care; they and what runs in the background end with ctx and are counted here.
 	ctx    context.Context
@@ -82,6 +83,7 @@ func Open(ctx context.Context, opts Options) (*Host, error) {
 		h.starter.Close()
 		return nil, err
 	}
+	h.recoverCheckpoints(ctx)
 	h.server = &http.Server{
 		Handler:           h.routes(),
 		ReadHeaderTimeout: 30 * time.Second,
@@ -164,6 +166,17 @@ func within(path, dir string) bool {
 // DialContext connects to the host, whatever the address: it is a hook for sprites.WithNetDialContext and http.Transport.
 func (h *Host) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
 	return h.ln.dial(ctx)
+}
+
+// Serve answers the clients of another listener as well, and closes it, until ctx ends or the host is closed.
+func (h *Host) Serve(ctx context.Context, ln net.Listener) error {
+	stop := context.AfterFunc(ctx, func() { _ = ln.Close() })
+	defer stop()
+	err := h.server.Serve(ln)
+	if ctx.Err() != nil || errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve sprites: %w", err)
 }
 
 // Close stops serving and disconnects every client. Sprites and their processes go on; a later Host finds them.

@@ -26,7 +26,7 @@ func (h *Host) setPolicy(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	rec.Policy, rec.Updated = policy, time.Now().UTC()
-	if err := errors.Join(h.save(rec), shim.WritePolicy(h.dir(rec.Name), policy)); err != nil {
+	if err := h.save(rec); err != nil {
 		return err
 	}
 	if err := shim.SetPolicy(r.Context(), h.dir(rec.Name), policy); err != nil && !errors.Is(err, shim.ErrCold) {

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/agent-on-demand/aod/sprite/local/shim"
 )
@@ -17,6 +20,8 @@ const (
 	organization = "local"
 	maxPage      = 500
 	maxBody      = 1 << 20
+	maxLabels    = 64
+	maxLabel     = 256
 )
 
 // sprite is the wire form of a record.
@@ -50,6 +55,9 @@ func (h *Host) createSprite(w http.ResponseWriter, r *http.Request) error {
 	if !validName.MatchString(q.Name) {
 		return badRequest("a sprite's name has 1 to 63 characters out of a-z, 0-9 and -")
 	}
+	if err := checkLabels(q.Labels); err != nil {
+		return err
+	}
 	rec, err := h.create(r.Context(), q.Name, q.Labels)
 	if err != nil {
 		return fmt.Errorf("create sprite: %w", err)
@@ -76,6 +84,10 @@ func (h *Host) listSprites(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	warm, err := h.countWarm(all)
+	if err != nil {
+		return err
+	}
 	page, more := []sprite{}, false
 	for _, rec := range all {
 		if rec.Name <= q.Get("continuation_token") || !strings.HasPrefix(rec.Name, q.Get("prefix")) {
@@ -94,11 +106,26 @@ func (h *Host) listSprites(w http.ResponseWriter, r *http.Request) error {
 	if more {
 		next = &page[len(page)-1].Name
 	}
-	answer(w, http.StatusOK, map[string]any{
-		"sprites": page, "has_more": more, "next_continuation_token": next,
-		"name": organization, "org": map[string]any{"name": organization},
-	})
+	// Documents disagree on where the organization stands.
+	org := map[string]any{"name": organization, "running": 0, "warm": warm, "cold": len(all) - warm}
+	out := map[string]any{"sprites": page, "has_more": more, "next_continuation_token": next, "org": org}
+	maps.Copy(out, org)
+	answer(w, http.StatusOK, out)
 	return nil
+}
+
+// countWarm counts the Sprites that a shim serves. Whether something runs in them only the shims know, which would stay warm by the question.
+func (h *Host) countWarm(all []record) (n int, err error) {
+	for _, rec := range all {
+		warm, err := shim.Running(h.dir(rec.Name))
+		if err != nil {
+			return 0, err
+		}
+		if warm {
+			n++
+		}
+	}
+	return n, nil
 }
 
 func (h *Host) updateSprite(w http.ResponseWriter, r *http.Request) error {
@@ -112,6 +139,9 @@ func (h *Host) updateSprite(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := checkLabels(q.Labels); err != nil {
+		return err
+	}
 	if q.Labels != nil || q.ClearLabels {
 		rec.Labels = q.Labels
 		rec.Updated = time.Now().UTC()
@@ -122,11 +152,33 @@ func (h *Host) updateSprite(w http.ResponseWriter, r *http.Request) error {
 	return h.answerSprite(w, http.StatusOK, rec)
 }
 
+// upgradeSprite has nothing to do: a Sprite runs with the host's version from its next start.
+func (h *Host) upgradeSprite(w http.ResponseWriter, r *http.Request) error {
+	if _, err := h.load(r.PathValue("name")); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
 func (h *Host) deleteSprite(w http.ResponseWriter, r *http.Request) error {
 	if err := h.destroy(r.Context(), r.PathValue("name")); err != nil {
 		return fmt.Errorf("destroy sprite: %w", err)
 	}
 	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// checkLabels bounds what clients may note on a Sprite.
+func checkLabels(labels []string) error {
+	if len(labels) > maxLabels {
+		return badRequest(fmt.Sprintf("a sprite has up to %d labels", maxLabels))
+	}
+	for _, l := range labels {
+		if l == "" || len(l) > maxLabel || !utf8.ValidString(l) || strings.ContainsFunc(l, unicode.IsControl) {
+			return badRequest(fmt.Sprintf("a label has 1 to %d bytes without control characters", maxLabel))
+		}
+	}
 	return nil
 }
 
@@ -170,6 +222,10 @@ func decoded(d *json.Decoder, v any) error {
 	err := d.Decode(v)
 	if err == nil || errors.Is(err, io.EOF) {
 		return nil
+	}
+	var tooBig *http.MaxBytesError
+	if errors.As(err, &tooBig) {
+		return &apiError{http.StatusRequestEntityTooLarge, "too_large", "the body may have up to 1 MiB"}
 	}
 	return badRequest("the body must be a JSON object: " + err.Error())
 }

@@ -55,7 +55,7 @@ func (c Config) source(tree string) string {
 
 // Layered lists the folders of a Sprite that are not in its root folder: layers over the host's, mounts, and shares.
 func Layered(shares []Share) []string {
-	out := append([]string{"/dev", "/proc", "/run"}, layered...)
+	out := append([]string{"/dev", "/proc", "/run", guideInside}, layered...)
 	for _, s := range shares {
 		out = append(out, s.Target)
 	}
@@ -69,7 +69,7 @@ func Root(dir string) string { return filepath.Join(dir, "root") }
 func layersDir(dir string) string { return filepath.Join(dir, "ov") }
 
 const (
-	searchPath = "/home/sprite/.local/bin:/opt/aod/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	searchPath = "/.sprite/bin:/home/sprite/.local/bin:/opt/aod/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 	// Home is the home folder and default working directory of a Sprite.
 	Home = "/home/sprite"

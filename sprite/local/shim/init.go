@@ -92,6 +92,7 @@ func buildWorld(cfg Config, tun bool, fds []int) (*exits, error) {
 		w.dev,
 		w.run,
 		w.shares,
+		w.guide,
 		func() error { return unix.Sethostname([]byte(cfg.Name)) },
 		w.enter,
 	} {

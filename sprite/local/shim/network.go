@@ -1,12 +1,10 @@
 package shim
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -151,24 +149,4 @@ func (s *shim) tell(text string) {
 	for _, sess := range s.sessions {
 		sess.tell("aod: " + text)
 	}
-}
-
-// WritePolicy shows the Sprite of dir the policy that it is under.
-func WritePolicy(dir string, p egress.Policy) error {
-	b, err := json.Marshal(p)
-	if err != nil {
-		return fmt.Errorf("encode policy: %w", err)
-	}
-	folder := filepath.Join(dotSprite(dir), "policy")
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return fmt.Errorf("make policy folder: %w", err)
-	}
-	path := filepath.Join(folder, "network.json")
-	if err := os.WriteFile(path+".new", append(b, '\n'), 0o644); err != nil {
-		return fmt.Errorf("write policy: %w", err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return fmt.Errorf("write policy: %w", err)
-	}
-	return nil
 }

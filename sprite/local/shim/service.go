@@ -38,6 +38,9 @@ func (s *shim) handle(conn *net.UnixConn) error {
 		return s.attach(conn, q.ID)
 	case q.Op == "policy" && q.Policy != nil:
 		s.egress.SetPolicy(*q.Policy)
+		if err := showPolicy(s.cfg.Dir, *q.Policy); err != nil {
+			return err
+		}
 		return writeJSON(conn, frameReply, reply{})
 	case q.Op == "list":
 		return writeJSON(conn, frameReply, reply{Sessions: s.list()})

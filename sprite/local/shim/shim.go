@@ -21,6 +21,7 @@ type shim struct {
 	machine *machine
 	egress  *egress.Egress
 	ln      *net.UnixListener
+	tasks   *tasks
 
 	mu       sync.Mutex
 	clients  int                 // open connections
@@ -73,11 +74,17 @@ func (s *shim) open() error {
 	if err := end(context.Background(), old.Init); err != nil {
 		return fmt.Errorf("wait for the old sprite: %w", err)
 	}
+	if err := finishReplace(s.cfg.Dir); err != nil {
+		return err
+	}
 	me, err := identify(os.Getpid())
 	if err != nil {
 		return fmt.Errorf("identify shim: %w", err)
 	}
 	if s.past, err = openPast(s.cfg.Dir, me.Boot, old); err != nil {
+		return err
+	}
+	if err := writeGuide(s.cfg.Dir, s.cfg.Policy); err != nil {
 		return err
 	}
 	st := state{Protocol: Protocol, Shim: me}
@@ -99,6 +106,9 @@ func (s *shim) open() error {
 		return err
 	}
 	if err := s.carry(out); err != nil {
+		return err
+	}
+	if err := s.serveAPI(); err != nil {
 		return err
 	}
 	dir, err := os.Open(s.cfg.Dir) // kept open: the listener's address goes through it
@@ -178,7 +188,7 @@ func (s *shim) rest() {
 func (s *shim) cool() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing || s.clients > 0 || len(s.sessions) > 0 {
+	if s.closing || s.clients > 0 || len(s.sessions) > 0 || s.tasks.live() {
 		return
 	}
 	// Processes whose supervisor was killed from inside belong to no session, but they are work all the same.
