@@ -35,10 +35,11 @@ type Config struct {
 
 	SpritesToken store.Secret // the real Sprites service is used if it is set
 	SpritesURL   string
-	RuntimesDir  string   // where local Sprites find the programs of runtimes; in DataDir if empty
-	Processes    int      // the commands of a local Sprite may have at once; 4096 if it is 0
-	AllowHosts   []string // private ones that local Sprites may reach
-	Executable   string   // that local Sprites are started with; this program if empty
+	HostToken    store.Secret // of ServeSprites' clients, made if it is empty
+	RuntimesDir  string       // where local Sprites find the programs of runtimes; in DataDir if empty
+	Processes    int          // the commands of a local Sprite may have at once; 4096 if it is 0
+	AllowHosts   []string     // private ones that local Sprites may reach
+	Executable   string       // that local Sprites are started with; this program if empty
 
 	Keys        map[string]store.Secret // the operator's provider keys, by variable
 	CORSOrigins []string
@@ -222,12 +223,9 @@ func openSprites(ctx context.Context, c Config) (*backend, error) {
 		return nil, err
 	}
 	token := rand.Text()
-	host, err := local.Open(ctx, local.Options{
-		Dir: filepath.Join(c.DataDir, "sprites"), Executable: c.Executable, Token: token,
-		Shares: []local.Share{{Source: c.RuntimesDir, Target: "/opt/aod"}}, AllowHosts: c.AllowHosts, Processes: c.Processes, Log: c.Log,
-	})
+	host, err := openHost(ctx, c, token)
 	if err != nil {
-		return nil, fmt.Errorf("open the local Sprites host: %w", err)
+		return nil, err
 	}
 	client := sprite.New(sprite.Config{Token: token, Dial: host.DialContext})
 	pre := &preflight{log: c.Log, attempt: func(ctx context.Context) error { return client.TryOut(ctx, "preflight-server") }}
@@ -244,4 +242,32 @@ func openSprites(ctx context.Context, c Config) (*backend, error) {
 			return host.Close(closing)
 		},
 	}, nil
+}
+
+// openHost opens the Sprites of this machine. The runtimes' folder must exist.
+func openHost(ctx context.Context, c Config, token string) (*local.Host, error) {
+	host, err := local.Open(ctx, local.Options{
+		Dir: filepath.Join(c.DataDir, "sprites"), Executable: c.Executable, Token: token,
+		Shares: []local.Share{{Source: c.RuntimesDir, Target: "/opt/aod"}}, AllowHosts: c.AllowHosts, Processes: c.Processes, Log: c.Log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the local Sprites host: %w", err)
+	}
+	return host, nil
+}
+
+// serveHost answers Sprites clients at a listener until ctx ends. Sprites stay.
+func serveHost(ctx context.Context, c Config, token string, listener net.Listener, ready func()) error {
+	if _, err := local.OpenPackages(c.RuntimesDir); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	host, err := openHost(ctx, c, token)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	ready()
+	err = host.Serve(ctx, listener)
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	return errors.Join(err, host.Close(closing))
 }

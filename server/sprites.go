@@ -2,12 +2,15 @@ package server
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
 	"github.com/agent-on-demand/aod/sprite/turn"
+	"github.com/agent-on-demand/aod/store"
 )
 
 // Sprite is a machine of a session, or of one that is no more.
@@ -44,6 +47,41 @@ func DestroySprite(ctx context.Context, c Config, name string) error {
 		}
 		return b.client.Destroy(ctx, full)
 	})
+}
+
+// ServeSprites lets any Sprites client in on the local Sprites of the data directory,
+// at c.Addr, until ctx ends. A server may be running. Without a c.HostToken one is made
+// and told; then the address must be of this machine alone.
+func ServeSprites(ctx context.Context, c Config) error {
+	if err := c.complete(); err != nil {
+		return err
+	}
+	token := c.HostToken
+	given := token.Reveal() != ""
+	if !given && !loopback(c.Addr) {
+		return fmt.Errorf("%s can be reached from other machines: set AOD_SPRITES_TOKEN to a token that only their users know, or choose a loopback address with --addr", c.Addr)
+	}
+	listener, err := net.Listen("tcp", c.Addr)
+	if err != nil {
+		return fmt.Errorf("listen (choose another address with --addr): %w", err)
+	}
+	ready := Ready{URL: "http://" + listener.Addr().String()}
+	if !given {
+		token = store.NewSecret(rand.Text())
+		ready.Token = token
+	}
+	return serveHost(ctx, c, token.Reveal(), listener, func() {
+		if c.Ready != nil {
+			c.Ready(ready)
+		}
+	})
+}
+
+// loopback says whether an address to listen on can be reached from this machine only.
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
 // withSprites opens the Sprites of a configuration and tells how the names of this

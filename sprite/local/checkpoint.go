@@ -26,7 +26,9 @@ func (h *Host) createCheckpoint(w http.ResponseWriter, r *http.Request) error {
 	if len(q.Comment) > maxComment {
 		return badRequest(fmt.Sprintf("a comment has up to %d bytes", maxComment))
 	}
-	return h.onCheckpoints(r, func(rec record, s checkpoints) error {
+	var id string
+	var l *lines
+	err := h.onCheckpoints(r, func(rec record, s checkpoints) error {
 		existing, err := s.all()
 		if err != nil {
 			return err
@@ -35,21 +37,25 @@ func (h *Host) createCheckpoint(w http.ResponseWriter, r *http.Request) error {
 			return &apiError{409, "checkpoint_limit", fmt.Sprintf("a sprite has up to %d checkpoints: delete one with DELETE /v1/sprites/%s/checkpoints/%s",
 				maxCheckpoints, rec.Name, existing[len(existing)-1].ID)}
 		}
-		id, err := s.next(existing)
-		if err != nil {
+		if id, err = s.next(existing); err != nil {
 			return err
 		}
 		ctx, done := h.copying(r.Context(), rec.Name)
 		defer done()
-		l := newLines(w)
+		l = newLines(w)
+		defer l.until(ctx)()
 		l.info("Creating checkpoint " + id)
 		dir, err := s.draft(ctx, s.sprite, l.progress)
-		if err == nil {
-			err = s.add(dir, checkpoint{ID: id, Created: time.Now().UTC(), Comment: q.Comment, History: []string{}})
+		if err != nil {
+			return err
 		}
-		h.finish(r, l, err, "Checkpoint "+id+" created")
-		return nil
+		return s.add(dir, checkpoint{ID: id, Created: time.Now().UTC(), Comment: q.Comment, History: []string{}})
 	})
+	if l == nil {
+		return err
+	}
+	h.finish(r, l, err, "Checkpoint "+id+" created") // holding nothing: a client may be slow to read
+	return nil
 }
 
 func (h *Host) listCheckpoints(w http.ResponseWriter, r *http.Request) error {
@@ -93,7 +99,6 @@ func (h *Host) restoreCheckpoint(w http.ResponseWriter, r *http.Request) error {
 	var fresh string
 	s := h.checkpoints(name)
 	unlock := func() {}
-	defer func() { unlock() }()
 	err := h.using(r, func(found record) (err error) {
 		if _, err := s.get(id); err != nil {
 			return err
@@ -105,19 +110,21 @@ func (h *Host) restoreCheckpoint(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		rec, l = found, newLines(w)
-		l.info("Restoring checkpoint " + c.ID)
 		ctx, done := h.copying(r.Context(), name)
 		defer done()
+		rec, l = found, newLines(w)
+		defer l.until(ctx)()
+		l.info("Restoring checkpoint " + c.ID)
 		fresh, err = s.draft(ctx, s.dir+"/"+c.ID, l.progress)
 		return err
 	})
-	if l == nil {
-		return err
-	}
-	if err == nil {
+	if l != nil && err == nil {
 		// The client may leave, but half a restore helps nobody.
 		err = h.replace(context.WithoutCancel(r.Context()), rec, s, fresh)
+	}
+	unlock()
+	if l == nil {
+		return err
 	}
 	h.finish(r, l, err, "Checkpoint "+id+" restored")
 	return nil

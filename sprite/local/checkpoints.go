@@ -130,37 +130,39 @@ func (s checkpoints) next(existing []checkpoint) (string, error) {
 }
 
 // draft copies the trees in a folder to a new one that is whole and on disk. The caller holds the lock.
-func (s checkpoints) draft(ctx context.Context, from string, progress func(entries, bytes int64)) (dir string, err error) {
-	dir = filepath.Join(s.dir, draftPrefix+rand.Text())
+func (s checkpoints) draft(ctx context.Context, from string, progress func(entries, bytes int64)) (string, error) {
+	dir := filepath.Join(s.dir, draftPrefix+rand.Text())
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return "", fmt.Errorf("make checkpoint: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, removeTree(dir))
-		}
-	}()
+	if err := copyTrees(ctx, from, dir, progress); err != nil {
+		return "", errors.Join(err, removeTree(dir))
+	}
+	return dir, nil
+}
+
+func copyTrees(ctx context.Context, from, to string, progress func(entries, bytes int64)) error {
 	src, err := os.Open(from)
 	if err != nil {
-		return "", fmt.Errorf("copy files: %w", err)
+		return fmt.Errorf("copy files: %w", err)
 	}
 	defer src.Close()
-	dst, err := os.Open(dir)
+	dst, err := os.Open(to)
 	if err != nil {
-		return "", fmt.Errorf("copy files: %w", err)
+		return fmt.Errorf("copy files: %w", err)
 	}
 	defer dst.Close()
 	c := &copier{ctx: ctx, links: dst, skip: shim.Scratch, progress: progress}
 	for _, tree := range shim.Trees() {
 		if err := c.entry(src, tree, dst, tree, tree, 0); err != nil {
-			return "", err
+			return err
 		}
 	}
 	// The names that come next must not reach the disk before what they name.
 	if err := unix.Syncfs(int(dst.Fd())); err != nil {
-		return "", fmt.Errorf("write files to disk: %w", err)
+		return fmt.Errorf("write files to disk: %w", err)
 	}
-	return dir, nil
+	return nil
 }
 
 // add makes a draft a checkpoint.

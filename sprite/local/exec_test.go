@@ -80,7 +80,7 @@ func TestEnvironmentAndDirectory(t *testing.T) {
 	m := open(t)
 	m.create(t, "env")
 	if got := m.sh(t, "env", "pwd; echo $HOME $IS_SANDBOX $PATH; cd /workspace && touch x"); got != "/home/sprite\n/home/sprite 1 "+
-		"/home/sprite/.local/bin:/opt/aod/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n" {
+		"/.sprite/bin:/home/sprite/.local/bin:/opt/aod/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n" {
 		t.Errorf("defaults: %s", got)
 	}
 	r := m.run(t.Context(), "env", func(c *sprites.Cmd) { c.Env = []string{"A=1", "B=two words"}; c.Dir = "/tmp" }, "/usr/bin/env")
@@ -190,7 +190,7 @@ func TestKillByID(t *testing.T) {
 	if cmd.ExitCode() != 137 {
 		t.Errorf("exit %d", cmd.ExitCode())
 	}
-	for path, want := range map[string]int{"/exec/" + id + "/kill": 410, "/exec/none/kill": 404, "/exec/" + id + "/kill?signal=NONE": 400, "/control": 404, "/checkpoint": 501} {
+	for path, want := range map[string]int{"/exec/" + id + "/kill": 410, "/exec/none/kill": 404, "/exec/" + id + "/kill?signal=NONE": 400, "/control": 404, "/services": 501} {
 		if status, body := m.post(t, "/v1/sprites/byid"+path); status != want || !strings.Contains(body, `"error"`) {
 			t.Errorf("%s: %d %s", path, status, body)
 		}

@@ -200,6 +200,9 @@ func (h *Host) sprite(rec record) (sprite, error) {
 		ID: rec.ID, Name: rec.Name, Organization: organization, Status: "cold", Labels: rec.Labels,
 		URL: "http://localhost/sprites/" + rec.Name, URLSettings: urlSettings{Auth: "sprite"}, Created: rec.Created, Updated: rec.Updated,
 	}
+	if s.Labels == nil {
+		s.Labels = []string{}
+	}
 	if warm {
 		s.Status = "warm"
 	}

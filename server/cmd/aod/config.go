@@ -38,12 +38,12 @@ type environment struct {
 // of a turn that runs aod.
 var known = []string{
 	"AOD_ADDR", "AOD_DATA_DIR", "AOD_PUBLIC_URL", "AOD_BOOTSTRAP_TOKEN", "AOD_ENCRYPTION_KEY",
-	"AOD_MAX_CONCURRENT_SESSIONS", "AOD_RUNTIMES_DIR", "AOD_SPRITE_ISOLATION", "AOD_SPRITE_ALLOW_HOSTS", "AOD_SPRITE_PROCESSES",
+	"AOD_MAX_CONCURRENT_SESSIONS", "AOD_RUNTIMES_DIR", "AOD_SPRITE_ISOLATION", "AOD_SPRITE_ALLOW_HOSTS", "AOD_SPRITE_PROCESSES", "AOD_SPRITES_TOKEN",
 	"AOD_CORS_ORIGINS", "AOD_LOG_FORMAT", "AOD_LOG_LEVEL", "AOD_API_URL", "AOD_API_TOKEN", "AOD_SESSION_ID", "AOD_MODEL",
 }
 
 // secrets have a twin with _FILE at its end that names a file with the value.
-var secrets = []string{"AOD_BOOTSTRAP_TOKEN", "AOD_ENCRYPTION_KEY"}
+var secrets = []string{"AOD_BOOTSTRAP_TOKEN", "AOD_ENCRYPTION_KEY", "AOD_SPRITES_TOKEN"}
 
 const (
 	defaultMaxSessions = 100
@@ -63,6 +63,7 @@ func configure(f *flags) (server.Config, error) {
 		MaxSessions:    env.count("AOD_MAX_CONCURRENT_SESSIONS", defaultMaxSessions),
 		SpritesToken:   env.secret("SPRITES_TOKEN"),
 		SpritesURL:     env.get("SPRITES_BASE_URL"),
+		HostToken:      env.secret("AOD_SPRITES_TOKEN"),
 		RuntimesDir:    env.get("AOD_RUNTIMES_DIR"),
 		AllowHosts:     list(env.get("AOD_SPRITE_ALLOW_HOSTS")),
 		Processes:      env.count("AOD_SPRITE_PROCESSES", defaultProcesses),
@@ -83,6 +84,9 @@ func configure(f *flags) (server.Config, error) {
 	}
 	if token := c.Token.Reveal(); token != "" && len(token) < 20 {
 		env.fail("AOD_BOOTSTRAP_TOKEN", "it is shorter than 20 characters")
+	}
+	if token := c.HostToken.Reveal(); token != "" && len(token) < 20 {
+		env.fail("AOD_SPRITES_TOKEN", "it is shorter than 20 characters")
 	}
 	if mode := env.get("AOD_SPRITE_ISOLATION"); mode != "" && mode != "namespaces" {
 		env.fail("AOD_SPRITE_ISOLATION", "this version knows only: namespaces")

@@ -13,12 +13,12 @@ import (
 func spritesCommand(f *flags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sprites",
-		Short: "List and destroy the machines of sessions",
+		Short: "List, destroy and serve the machines of sessions",
 		Long: `Sprites are the machines that sessions run in. The server makes and destroys them by
 itself: these commands are for looking, and for what cannot wait. They work also while
 the server runs, and with SPRITES_TOKEN on the Sprites of the service.`,
 	}
-	cmd.AddCommand(spritesListCommand(f), spritesDestroyCommand(f))
+	cmd.AddCommand(spritesListCommand(f), spritesDestroyCommand(f), spritesServeCommand(f))
 	return cmd
 }
 

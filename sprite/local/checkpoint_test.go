@@ -1,0 +1,248 @@
+package local_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/agent-on-demand/aod/sprite/local"
+	"github.com/superfly/sprites-go"
+)
+
+// stream is what both streams of the SDK are.
+type stream interface {
+	ProcessAll(func(*sprites.StreamMessage) error) error
+	Close() error
+}
+
+// last returns the last line of a stream.
+func last(t *testing.T, s stream, err error) *sprites.StreamMessage {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	end := &sprites.StreamMessage{}
+	if err := s.ProcessAll(func(m *sprites.StreamMessage) error { end = m; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return end
+}
+
+func (m *machine) checkpoint(t *testing.T, sprite, comment string) {
+	t.Helper()
+	s, err := m.client.CreateCheckpointWithComment(t.Context(), sprite, comment)
+	if end := last(t, s, err); end.Type != "complete" {
+		t.Fatalf("create checkpoint: %+v", end)
+	}
+}
+
+func (m *machine) restore(t *testing.T, sprite, id string) {
+	t.Helper()
+	s, err := m.client.RestoreCheckpoint(t.Context(), sprite, id)
+	if end := last(t, s, err); end.Type != "complete" {
+		t.Fatalf("restore checkpoint: %+v", end)
+	}
+}
+
+// furnish puts one of everything into a Sprite, and inventory describes it all.
+const (
+	furnish = `cd /workspace && mkdir -p deep/er && echo one > deep/er/f && chmod 0640 deep/er/f && ln deep/er/f hard && ln -s deep/er/f soft && ln -s /nowhere dangling
+mkfifo pipe; truncate -s 100M sparse; printf x | dd of=sparse bs=1 seek=50000000 conv=notrunc 2>/dev/null; touch -d 2001-02-03T04:05:06Z deep/er/f
+mkdir shut && echo secret > shut/in && chmod 0 shut/in shut; mkdir half && touch half/f && chmod 0600 half
+python3 -c 'import os; os.setxattr("/workspace/deep", "user.note", b"kept")'
+echo tool > /usr/local/bin/tool; rm /usr/share/doc/bash/copyright; rm -rf /usr/share/doc/dash; echo mine > /etc/mine`
+	inventory = `cd /workspace && find . -printf '%p %y %m %U %G %s %n %l %T@\n' | grep -v '^\. ' | sort; test hard -ef deep/er/f && cat hard; test $(du -k sparse | cut -f1) -lt 1000 && echo sparse
+python3 -c 'import os; print(os.getxattr("/workspace/deep", "user.note"))'
+cat /usr/local/bin/tool /etc/mine; ls -d /usr/share/doc/bash/copyright /usr/share/doc/dash 2>&1; true`
+)
+
+// checkpointed goes through the life of checkpoints.
+func checkpointed(t *testing.T, m *machine, name string) {
+	t.Helper()
+	m.sh(t, name, furnish)
+	before := m.sh(t, name, inventory)
+	m.checkpoint(t, name, "first")
+	if now := m.sh(t, name, inventory); now != before {
+		t.Errorf("the checkpoint has changed the sprite:\n%s\n%s", before, now)
+	}
+	m.sh(t, name, "chmod 700 /workspace/shut; rm -rf /workspace/* /usr/local/bin/tool; echo other > /etc/mine; setsid sleep 4720 >/dev/null 2>&1 &")
+	m.checkpoint(t, name, "")
+	m.restore(t, name, "v0")
+	if now := m.sh(t, name, inventory); now != before {
+		t.Errorf("restored:\n%s\ninstead of:\n%s", now, before)
+	}
+	if n := count(m.sh(t, name, processes), "sleep 4720"); n != 0 {
+		t.Error("a process has outlived the restore")
+	}
+	m.restore(t, name, "v1")
+	if got := m.sh(t, name, "cat /etc/mine; ls -A /workspace"); got != "other\n" {
+		t.Errorf("second checkpoint: %q", got)
+	}
+	list, err := m.client.ListCheckpoints(t.Context(), name, "")
+	if err != nil || len(list) != 2 || list[0].ID != "v1" || list[1].ID != "v0" || list[1].Comment != "first" || time.Since(list[1].CreateTime) > time.Hour {
+		t.Errorf("list: %+v %v", list, err)
+	}
+	if c, err := m.client.GetCheckpoint(t.Context(), name, "v0"); err != nil || c.Comment != "first" {
+		t.Errorf("get: %+v %v", c, err)
+	}
+	if left, err := filepath.Glob(filepath.Join(m.opts.Dir, name, "[cr]*/.draft-*")); err != nil || len(left) > 0 {
+		t.Errorf("left: %v %v", left, err)
+	}
+}
+
+func TestCheckpointsBringFilesBack(t *testing.T) {
+	t.Parallel()
+	m := open(t)
+	m.create(t, "points")
+	m.sh(t, "points", "chown 7:8 /workspace; mkdir /workspace/owned && touch /workspace/owned/f && chown -R 11:12 /workspace/owned")
+	checkpointed(t, m, "points")
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+	}{
+		{"POST", "checkpoints/v9/restore", "", 404},
+		{"POST", "checkpoints/..%2fx/restore", "", 404},
+		{"GET", "checkpoints/v9", "", 404},
+		{"GET", "checkpoints?history=x&includeAuto=true", "", 200},
+		{"DELETE", "checkpoints/v1", "", 204},
+		{"DELETE", "checkpoints/v1", "", 404},
+		{"POST", "checkpoint", `{"comment":"` + strings.Repeat("x", 5000) + `"}`, 400},
+		{"POST", "checkpoint", "", 200},
+		{"GET", "checkpoints/v2", "", 200}, // v1 is not given twice
+		{"PUT", "checkpoint", "", 405},
+	} {
+		if status, text := m.request(t, c.method, "/v1/sprites/points/"+c.path, c.body, token); status != c.status {
+			t.Errorf("%s %s: %d %s", c.method, c.path, status, text)
+		}
+	}
+	for i := range 18 {
+		if status, text := m.request(t, "POST", "/v1/sprites/points/checkpoint", "", token); status != 200 {
+			t.Fatalf("checkpoint %d: %d %s", i, status, text)
+		}
+	}
+	if status, text := m.request(t, "POST", "/v1/sprites/points/checkpoint", "", token); status != 409 || !strings.Contains(text, "checkpoints/v0") {
+		t.Errorf("one too many: %d %s", status, text)
+	}
+}
+
+// TestRestoreIsFinishedAfterACrash plants what a crash leaves, at each of its points.
+func TestRestoreIsFinishedAfterACrash(t *testing.T) {
+	t.Parallel()
+	for cut := range 6 {
+		t.Run(strconv.Itoa(cut), func(t *testing.T) {
+			t.Parallel()
+			opts := options(t)
+			h, err := local.Open(t.Context(), opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			first := &machine{Host: h, opts: opts, reach: h.DialContext}
+			if status, text := first.request(t, "POST", "/v1/sprites", `{"name":"crash"}`, token); status != 201 {
+				t.Fatalf("%d %s", status, text)
+			}
+			first.sh(t, "crash", "echo old > /workspace/f; echo old > /etc/f")
+			if status, text := first.request(t, "POST", "/v1/sprites/crash/checkpoint", "", token); status != 200 {
+				t.Fatalf("%d %s", status, text)
+			}
+			first.sh(t, "crash", "echo new > /workspace/f; echo new > /etc/f")
+			dir := filepath.Join(opts.Dir, "crash")
+			killShim(t, first, "crash")
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			if err := h.Close(ctx); err != nil {
+				t.Fatal(err)
+			}
+			steps := [][2]string{
+				{"checkpoints/v0", "restoring"}, {"root", "restoring/old-root"}, {"restoring/root", "root"},
+				{"ov", "restoring/old-ov"}, {"restoring/ov", "ov"}, {"restoring", "replaced.x"},
+			}
+			for _, s := range steps[:cut+1] {
+				if err := os.Rename(filepath.Join(dir, s[0]), filepath.Join(dir, s[1])); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.MkdirAll(filepath.Join(dir, "checkpoints/.draft-x/root"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			m := openWith(t, opts)
+			if got := m.sh(t, "crash", "cat /workspace/f /etc/f"); got != "old\nold\n" {
+				t.Errorf("after the crash: %q", got)
+			}
+			for _, pattern := range []string{"restoring", "replaced.*", "checkpoints/.draft-*"} {
+				if left, err := filepath.Glob(filepath.Join(dir, pattern)); err != nil || len(left) > 0 {
+					t.Errorf("left: %v %v", left, err)
+				}
+			}
+		})
+	}
+}
+
+// killShim ends a Sprite as a crash of the machine would.
+func killShim(t *testing.T, m *machine, sprite string) {
+	t.Helper()
+	init, err := os.FindProcess(initPid(t, m, sprite))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := init.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	waitCold(t, m, sprite)
+}
+
+func TestDestroyDoesNotWaitForACheckpoint(t *testing.T) {
+	t.Parallel()
+	m := open(t)
+	m.create(t, "big")
+	m.sh(t, "big", "cd /workspace; for i in $(seq 10); do mkdir $i; (cd $i; seq 400 | xargs touch); done; dd if=/dev/zero of=f bs=1M count=100 2>/dev/null")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	s, err := m.client.CreateCheckpoint(ctx, "big")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if line, err := s.Next(); err != nil || line.Type != "info" {
+		t.Fatalf("first line: %+v %v", line, err)
+	}
+	if status, text := m.request(t, "POST", "/v1/sprites/big/checkpoint", "", token); status != 409 {
+		t.Errorf("two at once: %d %s", status, text)
+	}
+	cancel() // the client leaves
+	m.drained(t, "big")
+	if s, err = m.client.CreateCheckpoint(t.Context(), "big"); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if line, err := s.Next(); err != nil || line.Type != "info" {
+		t.Fatalf("first line: %+v %v", line, err)
+	}
+	if err := m.client.DeleteSprite(t.Context(), "big"); err != nil {
+		t.Error(err)
+	}
+	if end := last(t, s, nil); end.Type != "error" || !strings.Contains(end.Error, "destroyed") {
+		t.Errorf("end: %+v", end)
+	}
+}
+
+// drained waits until no checkpoint of a Sprite is being made.
+func (m *machine) drained(t *testing.T, sprite string) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		if status, _ := m.request(t, "DELETE", "/v1/sprites/"+sprite+"/checkpoints/v0", "", token); status == 404 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the checkpoint goes on")
+		}
+	}
+	if left, err := filepath.Glob(filepath.Join(m.opts.Dir, sprite, "checkpoints/.draft-*")); err != nil || len(left) > 0 {
+		t.Errorf("left: %v %v", left, err)
+	}
+}
