@@ -37,6 +37,10 @@ func (h *Host) createCheckpoint(w http.ResponseWriter, r *http.Request) error {
 			return &apiError{409, "checkpoint_limit", fmt.Sprintf("a sprite has up to %d checkpoints: delete one with DELETE /v1/sprites/%s/checkpoints/%s",
 				maxCheckpoints, rec.Name, existing[len(existing)-1].ID)}
 		}
+		left, err := h.allowance(rec.Name, 0)
+		if err != nil {
+			return err
+		}
 		if id, err = s.next(existing); err != nil {
 			return err
 		}
@@ -45,11 +49,11 @@ func (h *Host) createCheckpoint(w http.ResponseWriter, r *http.Request) error {
 		l = newLines(w)
 		defer l.until(ctx)()
 		l.info("Creating checkpoint " + id)
-		dir, err := s.draft(ctx, s.sprite, l.progress)
+		dir, err := s.draft(ctx, s.sprite, left, l.progress)
 		if err != nil {
 			return err
 		}
-		return s.add(dir, checkpoint{ID: id, Created: time.Now().UTC(), Comment: q.Comment, History: []string{}})
+		return errors.Join(s.add(dir, checkpoint{ID: id, Created: time.Now().UTC(), Comment: q.Comment, History: []string{}}), h.removed(rec.Name))
 	})
 	if l == nil {
 		return err
@@ -82,7 +86,7 @@ func (h *Host) getCheckpoint(w http.ResponseWriter, r *http.Request) error {
 
 func (h *Host) deleteCheckpoint(w http.ResponseWriter, r *http.Request) error {
 	return h.onCheckpoints(r, func(_ record, s checkpoints) error {
-		if err := s.delete(r.PathValue("id")); err != nil {
+		if err := errors.Join(s.delete(r.PathValue("id")), h.removed(r.PathValue("name"))); err != nil {
 			return err
 		}
 		w.WriteHeader(http.StatusNoContent)
@@ -110,12 +114,16 @@ func (h *Host) restoreCheckpoint(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
+		left, err := h.allowance(name, 0)
+		if err != nil {
+			return err
+		}
 		ctx, done := h.copying(r.Context(), name)
 		defer done()
 		rec, l = found, newLines(w)
 		defer l.until(ctx)()
 		l.info("Restoring checkpoint " + c.ID)
-		fresh, err = s.draft(ctx, s.dir+"/"+c.ID, l.progress)
+		fresh, err = s.draft(ctx, s.dir+"/"+c.ID, left, l.progress)
 		return err
 	})
 	if l != nil && err == nil {
@@ -153,7 +161,7 @@ func (h *Host) replace(ctx context.Context, rec record, s checkpoints, fresh str
 	if err := s.clean(); err != nil {
 		h.log.Warn("cannot remove a sprite's old files", "sprite", rec.Name, "error", err)
 	}
-	return nil
+	return h.removed(rec.Name)
 }
 
 // onCheckpoints holds the Sprite of the request in existence, and its checkpoints for f alone.

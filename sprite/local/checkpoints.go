@@ -130,18 +130,18 @@ func (s checkpoints) next(existing []checkpoint) (string, error) {
 }
 
 // draft copies the trees in a folder to a new one that is whole and on disk. The caller holds the lock.
-func (s checkpoints) draft(ctx context.Context, from string, progress func(entries, bytes int64)) (string, error) {
+func (s checkpoints) draft(ctx context.Context, from string, left int64, progress func(entries, bytes int64)) (string, error) {
 	dir := filepath.Join(s.dir, draftPrefix+rand.Text())
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return "", fmt.Errorf("make checkpoint: %w", err)
 	}
-	if err := copyTrees(ctx, from, dir, progress); err != nil {
+	if err := copyTrees(ctx, from, dir, left, progress); err != nil {
 		return "", errors.Join(err, removeTree(dir))
 	}
 	return dir, nil
 }
 
-func copyTrees(ctx context.Context, from, to string, progress func(entries, bytes int64)) error {
+func copyTrees(ctx context.Context, from, to string, left int64, progress func(entries, bytes int64)) error {
 	src, err := os.Open(from)
 	if err != nil {
 		return fmt.Errorf("copy files: %w", err)
@@ -152,7 +152,7 @@ func copyTrees(ctx context.Context, from, to string, progress func(entries, byte
 		return fmt.Errorf("copy files: %w", err)
 	}
 	defer dst.Close()
-	c := &copier{ctx: ctx, links: dst, skip: shim.Scratch, progress: progress}
+	c := &copier{ctx: ctx, links: dst, skip: shim.Scratch, left: left, progress: progress}
 	for _, tree := range shim.Trees() {
 		if err := c.entry(src, tree, dst, tree, tree, 0); err != nil {
 			return err

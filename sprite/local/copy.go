@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/agent-on-demand/aod/sprite/local/disk"
+	"github.com/agent-on-demand/aod/sprite/local/shim"
 	"golang.org/x/sys/unix"
 )
 
@@ -37,10 +39,13 @@ type copier struct {
 	skip func(rel string) bool
 	// links is the folder that hard links start from; nil where others can write to it, and then every name gets a file of its own.
 	links *os.File
+	// left is how many bytes of the disk the copy may take.
+	left int64
 	// progress, if not nil, hears now and then how far it is.
 	progress func(entries, bytes int64)
 
 	entries, bytes int64
+	taken          int64 // of left
 	seen           map[inode]string
 	noClone        bool
 	told           time.Time
@@ -151,6 +156,9 @@ func (c *copier) file(from *os.File, name string, to *os.File, as, rel string) (
 	if first, ok := c.seen[id]; ok {
 		return unix.Linkat(int(c.links.Fd()), first, int(to.Fd()), as, 0)
 	}
+	if c.taken += st.Blocks * 512; c.taken > c.left {
+		return diskFull("the copy is too big: " + disk.Text(c.left) + " of the disk are left for it; remove files through the file API")
+	}
 	fd, err := unix.Openat(int(to.Fd()), as, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return err
@@ -192,7 +200,7 @@ func (c *copier) node(to *os.File, as string, st *unix.Stat_t) error {
 
 // named gives an entry that cannot be opened its owner and times.
 func named(dir *os.File, name string, st *unix.Stat_t) error {
-	if os.Geteuid() == 0 {
+	if shim.ManyIDs() {
 		if err := unix.Fchownat(int(dir.Fd()), name, int(st.Uid), int(st.Gid), unix.AT_SYMLINK_NOFOLLOW); err != nil {
 			return err
 		}

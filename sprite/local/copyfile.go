@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/agent-on-demand/aod/sprite/local/shim"
 	"golang.org/x/sys/unix"
 )
 
@@ -77,7 +78,7 @@ func (c *copier) extent(dst, src *os.File, from, to int64) error {
 // adopt gives dst the owner, mode, attributes and times of src. Each step would undo some of the one after it.
 func adopt(dst, src *os.File, st *unix.Stat_t) error {
 	fd := int(dst.Fd())
-	if os.Geteuid() == 0 {
+	if shim.ManyIDs() {
 		if err := unix.Fchown(fd, int(st.Uid), int(st.Gid)); err != nil {
 			return err
 		}

@@ -61,7 +61,7 @@ func (h *Host) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case !errors.As(err, &e):
 		e = &apiError{http.StatusInternalServerError, "internal_error", err.Error()}
 	}
-	if e.status >= http.StatusInternalServerError && e.status != http.StatusNotImplemented {
+	if e.status >= http.StatusInternalServerError && e.status != http.StatusNotImplemented && e.code != shim.DiskFull {
 		h.complain(r, err)
 	}
 	answer(w, e.status, map[string]string{"error": e.code, "message": shorten(e.text)})
@@ -84,6 +84,8 @@ func refused(r *shim.Refusal) *apiError {
 		status = http.StatusNotFound
 	case shim.SessionOver, shim.SessionLost:
 		status = http.StatusGone
+	case shim.DiskFull:
+		status = http.StatusInsufficientStorage
 	}
 	return &apiError{status, r.Kind, r.Text}
 }

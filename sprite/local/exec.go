@@ -40,19 +40,30 @@ func (h *Host) exec(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var p *shim.Process
-	err = h.serve(r.Context(), rec, func() (err error) {
-		p, err = shim.Exec(r.Context(), h.dir(rec.Name), c)
-		return err
-	})
+	p, err := h.run(r, rec, c)
 	if err != nil {
-		return fmt.Errorf("exec: %w", err)
+		return err
 	}
 	if !c.Stdin && !c.TTY {
 		_ = p.CloseStdin() // the command may have ended first
 	}
 	h.bridge(w, r, rec, &socket{process: p, input: c.Stdin || c.TTY, rows: c.Rows, cols: c.Cols})
 	return nil
+}
+
+// run starts a command, and the Sprite if it is cold.
+func (h *Host) run(r *http.Request, rec record, c shim.Command) (p *shim.Process, err error) {
+	if err := h.room(0); err != nil {
+		return nil, err
+	}
+	err = h.serve(r.Context(), rec, func() (err error) {
+		p, err = shim.Exec(r.Context(), h.dir(rec.Name), c)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("exec: %w", err)
+	}
+	return p, nil
 }
 
 // bridge upgrades the request and serves the process to the client.

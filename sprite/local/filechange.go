@@ -81,8 +81,8 @@ func (t *fileTree) rename(source, dest string) error {
 
 // copy copies an entry and all below it under a new name, which appears complete or not at all. A file replaces a file; nothing replaces
 // a folder.
-func (t *fileTree) copy(ctx context.Context, source, dest string, recursive bool) (c *copier, err error) {
-	c = &copier{ctx: ctx}
+func (t *fileTree) copy(ctx context.Context, source, dest string, recursive bool, left int64) (c *copier, err error) {
+	c = &copier{ctx: ctx, left: left}
 	return c, t.two(source, dest, func(from, to place) error {
 		var st, old unix.Stat_t
 		if err := unix.Fstatat(int(from.dir.Fd()), from.name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 )
@@ -38,7 +39,7 @@ func (h *Host) deleteFile(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return h.onFiles(w, r, name, func(t *fileTree) error {
-		if err := t.remove(name, body.Recursive); err != nil {
+		if err := errors.Join(t.remove(name, body.Recursive), h.removed(r.PathValue("name"))); err != nil {
 			return err
 		}
 		answer(w, http.StatusOK, map[string]any{"deleted": []string{name}, "count": 1})
@@ -66,8 +67,12 @@ func (h *Host) copyFile(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return h.onFiles(w, r, source, func(t *fileTree) error {
-		c, err := t.copy(r.Context(), source, dest, body.Recursive)
+		left, err := h.allowance(r.PathValue("name"), 0)
 		if err != nil {
+			return err
+		}
+		c, err := t.copy(r.Context(), source, dest, body.Recursive, left)
+		if err = errors.Join(err, h.wrote(r.PathValue("name"), c.taken)); err != nil {
 			return err
 		}
 		copied := []map[string]string{{"source": source, "dest": dest}}

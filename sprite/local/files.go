@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/agent-on-demand/aod/sprite/local/shim"
 	"golang.org/x/sys/unix"
 )
 
@@ -65,10 +66,20 @@ func (h *Host) writeFile(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return h.onFile(w, r, func(t *fileTree, name string) error {
-		n, err := t.write(name, http.MaxBytesReader(w, r.Body, maxFile), mode, parents)
+		left, err := h.allowance(r.PathValue("name"), r.ContentLength)
+		if err != nil {
+			return err
+		}
+		n, err := t.write(name, http.MaxBytesReader(w, r.Body, min(left, maxFile)), mode, parents)
 		var tooBig *http.MaxBytesError
+		if errors.As(err, &tooBig) && left < maxFile {
+			return diskFull(shim.FullText(h.opts.Disk, h.opts.Disk))
+		}
 		if errors.As(err, &tooBig) {
 			return &apiError{http.StatusRequestEntityTooLarge, "too_large", "a file may have up to 64 MiB here"}
+		}
+		if err == nil {
+			err = h.wrote(r.PathValue("name"), n)
 		}
 		if err != nil {
 			return err

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/agent-on-demand/aod/sprite/local/cgroup"
 	"github.com/agent-on-demand/aod/sprite/local/egress"
 	"github.com/agent-on-demand/aod/sprite/local/shim"
 )
@@ -40,6 +41,15 @@ type Options struct {
 	Idle time.Duration
 	// Processes is how many processes and threads the commands of a Sprite may have at once; the default is 4096.
 	Processes int
+	// Memory is how many bytes of memory a Sprite may use; the default is half of the machine's, and at least 1 GiB.
+	Memory int64
+	// CPUs is how many processors' time a Sprite may use, where the machine can limit that; the default is no limit.
+	CPUs float64
+	// Disk is how many bytes of the disk a Sprite may use; the default is 20 GiB.
+	Disk int64
+	// AllDisk is how many bytes of the disk all Sprites may use together; the default is no limit. Whatever it is, they leave 1 GiB or 2 %
+	// of the file system free, whichever is more.
+	AllDisk int64
 	// Log receives what no client sees; the default is slog.Default.
 	Log *slog.Logger
 }
@@ -54,6 +64,8 @@ type Host struct {
 	starter *shim.Starter
 	gates   gates
 	copies  copies
+	groups  cgroup.Home
+	quota   quota
 
 	// Exec connections leave the server's care; they and what runs in the background end with ctx and are counted here.
 	ctx    context.Context
@@ -79,6 +91,9 @@ func Open(ctx context.Context, opts Options) (*Host, error) {
 	}
 	h := &Host{opts: opts, hosts: hosts, log: opts.Log, ln: newPipeListener(), starter: shim.NewStarter(opts.Executable), served: make(chan struct{})}
 	h.ctx, h.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	if h.groups, err = cgroup.Settle(); err != nil {
+		h.log.Warn("sprites have no control groups", "error", err)
+	}
 	if err := h.sweep(ctx); err != nil {
 		h.starter.Close()
 		return nil, err
@@ -129,6 +144,14 @@ func (o Options) complete() (Options, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
+	if o.Disk <= 0 {
+		o.Disk = defaultDisk
+	}
+	if o.Memory <= 0 {
+		if o.Memory, err = machineMemory(); err != nil {
+			return o, err
+		}
+	}
 	for _, s := range o.Shares {
 		if err := checkShare(s, o.Dir); err != nil {
 			return o, err
@@ -162,6 +185,9 @@ func checkShare(s Share, dir string) error {
 func within(path, dir string) bool {
 	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
 }
+
+// Limits says how the memory, processor time and processes of Sprites are limited on this machine, and what would help where not all are.
+func (h *Host) Limits() string { return h.groups.String() }
 
 // DialContext connects to the host, whatever the address: it is a hook for sprites.WithNetDialContext and http.Transport.
 func (h *Host) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -26,6 +26,9 @@ const (
 
 // create makes a Sprite and starts it once, so that what is wrong with this machine is known before anybody counts on the Sprite.
 func (h *Host) create(ctx context.Context, name string, labels []string) (record, error) {
+	if err := h.room(0); err != nil {
+		return record{}, err
+	}
 	release := h.gates.own(name)
 	r, err := h.found(name, labels)
 	release()
@@ -169,8 +172,9 @@ func (h *Host) start(ctx context.Context, r record) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTime, errors.New("the shim takes too long"))
 	defer cancel()
 	cfg := shim.Config{
-		Name: r.Name, Dir: h.dir(r.Name), Base: r.Base, Skeleton: h.opts.Skeleton,
-		Shares: h.opts.Shares, Policy: r.Policy, Hosts: h.hosts, Nameserver: h.opts.Nameserver, Idle: h.opts.Idle, Processes: h.opts.Processes,
+		Name: r.Name, Dir: h.dir(r.Name), Base: r.Base, Skeleton: h.opts.Skeleton, Shares: h.opts.Shares, Idle: h.opts.Idle,
+		Policy: r.Policy, Hosts: h.hosts, Nameserver: h.opts.Nameserver,
+		Processes: h.opts.Processes, Memory: h.opts.Memory, CPUs: h.opts.CPUs, Disk: h.opts.Disk,
 	}
 	if err := shim.BuildSkeleton(ctx, cfg.Skeleton); err != nil {
 		return err
@@ -209,25 +213,4 @@ func (h *Host) destroy(ctx context.Context, name string) error {
 		return fmt.Errorf("remove sprite: %w", err)
 	}
 	return removeTree(trash)
-}
-
-// sweep removes what an earlier host did not get to.
-func (h *Host) sweep(ctx context.Context) error {
-	trash := filepath.Join(h.opts.Dir, trashDir)
-	entries, err := os.ReadDir(trash)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read trash: %w", err)
-	}
-	for _, e := range entries {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if err := removeTree(filepath.Join(trash, e.Name())); err != nil {
-			h.log.Warn("cannot empty the sprites' trash", "entry", e.Name(), "error", err)
-		}
-	}
-	return nil
 }

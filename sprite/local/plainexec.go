@@ -2,7 +2,6 @@ package local
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -40,13 +39,9 @@ func (h *Host) plainExec(w http.ResponseWriter, r *http.Request) error {
 		return badRequest("read the input: " + err.Error())
 	}
 	c.Stdin = q.Get("stdin") != "false"
-	var p *shim.Process
-	err = h.serve(r.Context(), rec, func() (err error) {
-		p, err = shim.Exec(r.Context(), h.dir(rec.Name), c)
-		return err
-	})
+	p, err := h.run(r, rec, c)
 	if err != nil {
-		return fmt.Errorf("exec: %w", err)
+		return err
 	}
 	h.plainBridge(w, r, p, input)
 	return nil

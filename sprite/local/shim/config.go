@@ -31,6 +31,12 @@ type Config struct {
 	Idle time.Duration `json:"idle"`
 	// Processes is how many processes and threads the Sprite's commands may have at once; 0 means 4096.
 	Processes int `json:"processes,omitempty"`
+	// Memory is how many bytes of memory the Sprite may use; 0 means no limit.
+	Memory int64 `json:"memory,omitempty"`
+	// CPUs is how many processors' time the Sprite may use; 0 means no limit.
+	CPUs float64 `json:"cpus,omitempty"`
+	// Disk is how many bytes the Sprite's folder may have; 0 means no limit.
+	Disk int64 `json:"disk,omitempty"`
 }
 
 // Share mounts the host folder Source read-only at Target in every Sprite; what the host adds later appears at once.

@@ -53,7 +53,7 @@ func (w *world) proc() error {
 // dev makes a /dev with the harmless devices only, and terminals of the Sprite's own.
 func (w *world) dev() error {
 	t := w.tree
-	if err := t.mount("tmpfs", "dev", "tmpfs", unix.MS_NOSUID, "mode=755,size=64k"); err != nil {
+	if err := t.mount("tmpfs", "dev", "tmpfs", unix.MS_NOSUID, "mode=755,size=64k,nr_inodes=1k"); err != nil {
 		return err
 	}
 	for _, d := range []string{"null", "zero", "full", "random", "urandom", "tty"} {
@@ -72,7 +72,7 @@ func (w *world) dev() error {
 	if err := t.mount("devpts", "dev/pts", "devpts", unix.MS_NOSUID|unix.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620"); err != nil {
 		return err
 	}
-	if err := t.mount("tmpfs", "dev/shm", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=1777"); err != nil {
+	if err := t.mount("tmpfs", "dev/shm", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=1777"+w.memoryFiles()); err != nil {
 		return err
 	}
 	for name, target := range map[string]string{
@@ -88,7 +88,7 @@ func (w *world) dev() error {
 // run makes a /run that holds nothing but the init's own binary.
 func (w *world) run() error {
 	t := w.tree
-	if err := t.mount("tmpfs", "run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=755"); err != nil {
+	if err := t.mount("tmpfs", "run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=755"+w.memoryFiles()); err != nil {
 		return err
 	}
 	if err := t.mkdir("run/.sprite"); err != nil {
@@ -102,4 +102,13 @@ func (w *world) run() error {
 		return err
 	}
 	return t.restrict(rel, shielded|unix.MOUNT_ATTR_RDONLY)
+}
+
+// memoryFiles bounds a file system in memory to a quarter of the Sprite's, by its bytes and by its files, each of which takes about a
+// kilobyte of the kernel's.
+func (w *world) memoryFiles() string {
+	if w.cfg.Memory <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(",size=%d,nr_inodes=%d", max(w.cfg.Memory/4, 1<<20), max(w.cfg.Memory/4/4096, 1024))
 }

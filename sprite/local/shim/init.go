@@ -37,7 +37,7 @@ func runInit() error {
 		err = l.send(answer{TUN: out.tun >= 0}, out.files()...)
 	}
 	if err == nil {
-		err = limitResources(o.Config.Processes)
+		err = limitResources(*o.Config)
 	}
 	if err == nil {
 		err = confine(o.Config.Base == 0)

@@ -15,12 +15,17 @@ const (
 
 // limitResources bounds what this process and all that come from it may use. The kernel counts processes by user within the Sprite's user
 // namespace (RLIMIT_NPROC, getrlimit(2)), so the host's and other Sprites' do not count.
-func limitResources(processes int) error {
+func limitResources(cfg Config) error {
+	processes := cfg.Processes
 	if processes <= 0 {
 		processes = defaultProcesses
 	}
 	n := uint64(processes + reserve)
-	for resource, max := range map[int]uint64{unix.RLIMIT_NPROC: n, unix.RLIMIT_CORE: 0} {
+	limits := map[int]uint64{unix.RLIMIT_NPROC: n, unix.RLIMIT_CORE: 0}
+	if cfg.Disk > 0 {
+		limits[unix.RLIMIT_FSIZE] = uint64(cfg.Disk) // one file cannot run ahead of the guard
+	}
+	for resource, max := range limits {
 		if err := unix.Setrlimit(resource, &unix.Rlimit{Cur: max, Max: max}); err != nil {
 			return fmt.Errorf("set resource limit %d: %w", resource, err)
 		}

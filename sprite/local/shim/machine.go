@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/agent-on-demand/aod/sprite/local/cgroup"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,24 +22,28 @@ type machine struct {
 
 // order is what the shim tells the init.
 type order struct {
-	Op string `json:"op"` // build, spawn, census
+	Op string `json:"op"` // build, spawn, census, weigh
 	// Config belongs to build.
 	Config *Config `json:"config,omitempty"`
 	// TUN belongs to build: the Sprite's interface is there already.
 	TUN bool `json:"tun,omitempty"`
 	// TTY belongs to spawn.
 	TTY bool `json:"tty,omitempty"`
+	// Limit belongs to weigh.
+	Limit int64 `json:"limit,omitempty"`
 }
 
-// answer is the init's answer to build and census. To build there are two: one with what listens in the Sprite's network, and one from PID 1.
+// answer is the init's answer to build, census and weigh. To build there are two: one with what listens in the Sprite's network, and one
+// from PID 1.
 type answer struct {
 	Failure *Failure `json:"failure,omitempty"`
 	TUN     bool     `json:"tun,omitempty"` // the last of the files is the Sprite's interface
 	Others  int      `json:"others,omitempty"`
+	Weight  weight   `json:"weight,omitzero"`
 }
 
-// startMachine starts the init in fresh namespaces. It must run on a thread that lives as long as the machine shall.
-func startMachine(cfg Config) (*machine, error) {
+// startMachine starts the init in fresh namespaces and the given control group. It must run on a thread that lives as long as the machine shall.
+func startMachine(cfg Config, group *cgroup.Group) (*machine, error) {
 	near, far, err := newLink()
 	if err != nil {
 		return nil, err
@@ -64,7 +69,7 @@ func startMachine(cfg Config) (*machine, error) {
 		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
 		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
 	}
-	if err := cmd.Start(); err != nil {
+	if err := group.Start(cmd); err != nil {
 		return nil, errors.Join(failure(stepNamespaces, err), near.close())
 	}
 	return &machine{cmd: cmd, link: near}, nil

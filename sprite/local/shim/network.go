@@ -124,29 +124,27 @@ func (s *shim) carry(out *exits) error {
 			return fmt.Errorf("take over listener: %w", err)
 		}
 		if i == 0 {
-			go s.complain("proxy", func() error { return s.egress.ServeProxy(ln) })
+			go attempt("proxy", func() error { return s.egress.ServeProxy(ln) })
 		} else {
-			go s.complain("forward", func() error { return s.egress.ServeForward(ln, listening[i]) })
+			go attempt("forward", func() error { return s.egress.ServeForward(ln, listening[i]) })
 		}
 	}
 	if out.tun >= 0 {
-		go s.complain("interface", func() error { return s.egress.ServeTUN(out.tun) })
+		go attempt("interface", func() error { return s.egress.ServeTUN(out.tun) })
 	}
 	return nil
 }
 
-// complain puts into the log why a way out has ended: the Sprite goes on without it.
-func (s *shim) complain(what string, serve func() error) {
+// attempt puts into the log why a way out has ended: the Sprite goes on without it.
+func attempt(what string, serve func() error) {
 	if err := serve(); err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", what, err)
+		complain(what, err)
 	}
 }
 
 // tell shows every session of the Sprite a line of ours.
 func (s *shim) tell(text string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, sess := range s.sessions {
+	for _, sess := range s.current() {
 		sess.tell("aod: " + text)
 	}
 }

@@ -36,6 +36,10 @@ func runPID1() error {
 				// The session sees its link close.
 				fmt.Fprintf(os.Stderr, "start supervisor: %v\n", err)
 			}
+		case "weigh":
+			if err := l.send(answer{Weight: weighAll(o.Limit)}); err != nil {
+				return err
+			}
 		case "census":
 			if err := l.send(answer{Others: len(others())}); err != nil {
 				return err
@@ -66,7 +70,7 @@ func reapOrphans() {
 	signal.Notify(ended, syscall.SIGCHLD)
 	for range ended {
 		for {
-			pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
+			pid, err := reapChild()
 			if errors.Is(err, syscall.EINTR) {
 				continue
 			}
@@ -93,14 +97,14 @@ func spawnSupervisor(tty bool, fds []int) error {
 	default:
 		return fmt.Errorf("%d files came with the order", len(fds))
 	}
-	_, err = syscall.ForkExec("/proc/self/exe", []string{roleSupervisor}, &syscall.ProcAttr{
+	attr := &syscall.ProcAttr{
 		Dir: "/",
 		// A supervisor's heap is a few pages; it collects only if something goes wrong.
 		Env:   []string{"GOGC=off", "GOMEMLIMIT=16MiB", "GOMAXPROCS=1"},
 		Files: append(files, uintptr(fds[0]), uintptr(fds[1])),
 		Sys:   &syscall.SysProcAttr{Setsid: true},
-	})
-	return err
+	}
+	return supervising(func() (int, error) { return syscall.ForkExec("/proc/self/exe", []string{roleSupervisor}, attr) })
 }
 
 // others lists the processes of the Sprite besides its init.

@@ -84,6 +84,7 @@ const (
 	NoSession    = "session_not_found"
 	SessionOver  = "session_over"
 	SessionLost  = "session_lost"
+	DiskFull     = "disk_full"
 )
 
 // Refusal is a request that the Sprite could not carry out, through no fault of the host.

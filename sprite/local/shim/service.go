@@ -97,6 +97,9 @@ func (s *shim) attach(conn *net.UnixConn, id string) error {
 
 // start runs a command as a new session.
 func (s *shim) start(c Command) (*session, error) {
+	if err := s.guard.admit(); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	s.nextID++
 	id := strconv.FormatInt(s.nextID, 36)
@@ -108,6 +111,7 @@ func (s *shim) start(c Command) (*session, error) {
 	s.mu.Lock()
 	s.sessions[id] = sess
 	s.mu.Unlock()
+	s.guard.begin()
 	return sess, nil
 }
 

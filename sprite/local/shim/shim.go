@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/agent-on-demand/aod/sprite/local/cgroup"
 	"github.com/agent-on-demand/aod/sprite/local/egress"
 	"golang.org/x/sys/unix"
 )
@@ -18,8 +19,11 @@ import (
 // shim serves one Sprite to its clients: it owns the init, the sessions and the socket.
 type shim struct {
 	cfg     Config
+	lock    lock // for as long as this process lives; a file that nothing refers to would be closed
+	dir     *os.File
 	machine *machine
 	egress  *egress.Egress
+	guard   *guard
 	ln      *net.UnixListener
 	tasks   *tasks
 
@@ -52,18 +56,19 @@ func runShim() error {
 	err := s.open()
 	if rerr := report(err); err != nil || rerr != nil {
 		s.machine.kill()
-		return errors.Join(err, rerr, s.machine.wait())
+		return errors.Join(err, rerr, s.machine.wait(), s.leaveGroup())
 	}
 	s.mu.Lock()
 	s.idle = time.AfterFunc(max(s.cfg.Idle, firstIdle), s.cool)
 	s.mu.Unlock()
 	go s.serve()
-	return s.machine.wait()
+	return errors.Join(s.machine.wait(), s.leaveGroup())
 }
 
 // open takes the lock, starts the machine and listens.
 func (s *shim) open() error {
-	if _, err := waitLock(s.cfg.Dir); err != nil { // held until the process ends
+	var err error
+	if s.lock, err = waitLock(s.cfg.Dir); err != nil {
 		return err
 	}
 	old, err := readState(s.cfg.Dir)
@@ -91,8 +96,12 @@ func (s *shim) open() error {
 	if err := st.write(s.cfg.Dir); err != nil {
 		return err
 	}
-	s.machine, err = startMachine(s.cfg)
+	group, err := s.joinGroup()
 	if err != nil {
+		return err
+	}
+	s.machine, err = startMachine(s.cfg, group)
+	if err = errors.Join(err, group.Close()); err != nil {
 		return err
 	}
 	if st.Init, err = identify(s.machine.pid()); err != nil {
@@ -111,11 +120,11 @@ func (s *shim) open() error {
 	if err := s.serveAPI(); err != nil {
 		return err
 	}
-	dir, err := os.Open(s.cfg.Dir) // kept open: the listener's address goes through it
-	if err != nil {
+	s.guard = newGuard(s, !cgroup.Find().Has("memory"))
+	if s.dir, err = os.Open(s.cfg.Dir); err != nil { // kept open: the listener's address goes through it
 		return fmt.Errorf("open sprite folder: %w", err)
 	}
-	s.ln, err = listen(dir)
+	s.ln, err = listen(s.dir)
 	return err
 }
 

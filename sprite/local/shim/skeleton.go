@@ -87,3 +87,19 @@ func skeletonEntry(ctx context.Context, draft, path string, e fs.DirEntry, err e
 func database(path string) bool {
 	return strings.HasPrefix(path, "/var/lib/") && (!strings.HasPrefix(path, "/var/lib/apt/lists/") || filepath.Base(path) == "lock")
 }
+
+// SweepSkeleton removes a draft that nobody works on any more.
+func SweepSkeleton(dir string) error {
+	f, err := os.OpenFile(dir+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("lock skeleton: %w", err)
+	}
+	defer f.Close()
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil // somebody does
+	}
+	if err := os.RemoveAll(dir + ".new"); err != nil {
+		return fmt.Errorf("clear skeleton: %w", err)
+	}
+	return nil
+}

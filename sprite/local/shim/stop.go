@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/agent-on-demand/aod/sprite/local/cgroup"
 )
 
 // Stop kills everything in the Sprite of dir, waits until it is gone, and returns a hold that keeps any shim from starting.
@@ -36,6 +38,9 @@ func Stop(ctx context.Context, dir string) (release func() error, err error) {
 		// The kernel kills the init of a dead shim; nobody else may have it.
 		if err := end(ctx, st.Init); err != nil {
 			return nil, errors.Join(fmt.Errorf("stop sprite: %w", err), l.release())
+		}
+		if err := cgroup.Find().Remove(groupName(dir)); err != nil {
+			return nil, errors.Join(err, l.release())
 		}
 		return l.release, nil
 	}
