@@ -163,6 +163,27 @@ func (e HealthStatus) Valid() bool {
 	}
 }
 
+// Defines values for Isolation.
+const (
+	IsolationNamespaces Isolation = "namespaces"
+	IsolationNone       Isolation = "none"
+	IsolationService    Isolation = "service"
+)
+
+// Valid indicates whether the value is a known member of the Isolation enum.
+func (e Isolation) Valid() bool {
+	switch e {
+	case IsolationNamespaces:
+		return true
+	case IsolationNone:
+		return true
+	case IsolationService:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for McpServerStdioType.
 const (
 	McpServerStdioTypeStdio McpServerStdioType = "stdio"
@@ -875,6 +896,9 @@ type Health struct {
 	// Version The server's version.
 	Version string `json:"version"`
 
+	// Isolation What keeps agents apart from the server's machine.
+	Isolation Isolation `json:"isolation"`
+
 	// Checks Each check by name.
 	Checks HealthChecks `json:"checks"`
 }
@@ -907,6 +931,9 @@ type InlineSkill struct {
 type InvalidRequest struct {
 	union json.RawMessage
 }
+
+// Isolation What keeps agents apart from the server's machine.
+type Isolation string
 
 // LocationStep The name of a field or a place in a list.
 type LocationStep = any
@@ -2070,7 +2097,8 @@ type ClientInterface interface {
 	// GetHealth Check the server
 	//
 	// Reads from the database and decrypts a value with the encryption key. Needs no token. When a
-	// check fails the answer is a 503 with `status` `unavailable` and the check named.
+	// check fails the answer is a 503 with `status` `unavailable` and the check named. `isolation`
+	// says what keeps agents apart from the server's machine.
 	//
 	// Corresponds with GET /health (the `GetHealth` operationId).
 	GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2546,7 +2574,8 @@ func (c *Client) ListEnvironmentVersions(ctx context.Context, environmentID Envi
 // GetHealth Check the server
 //
 // Reads from the database and decrypts a value with the encryption key. Needs no token. When a
-// check fails the answer is a 503 with `status` `unavailable` and the check named.
+// check fails the answer is a 503 with `status` `unavailable` and the check named. `isolation`
+// says what keeps agents apart from the server's machine.
 //
 // Corresponds with GET /health (the `GetHealth` operationId).
 func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4129,7 +4158,8 @@ type ClientWithResponsesInterface interface {
 	// GetHealthWithResponse Check the server
 	//
 	// Reads from the database and decrypts a value with the encryption key. Needs no token. When a
-	// check fails the answer is a 503 with `status` `unavailable` and the check named.
+	// check fails the answer is a 503 with `status` `unavailable` and the check named. `isolation`
+	// says what keeps agents apart from the server's machine.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -7007,7 +7037,8 @@ func (c *ClientWithResponses) ListEnvironmentVersionsWithResponse(ctx context.Co
 // GetHealthWithResponse Check the server
 //
 // Reads from the database and decrypts a value with the encryption key. Needs no token. When a
-// check fails the answer is a 503 with `status` `unavailable` and the check named.
+// check fails the answer is a 503 with `status` `unavailable` and the check named. `isolation`
+// says what keeps agents apart from the server's machine.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -9,9 +9,10 @@ import (
 
 // Finding is what one check of Doctor has found.
 type Finding struct {
-	Check string
-	Text  string // how it is, if Err is nil
-	Err   error
+	Check   string
+	Text    string // how it is, if Err is nil
+	Warning bool   // it is in order, but an operator should know
+	Err     error
 }
 
 // Doctor checks whether a server with this configuration can do its work: whether it
@@ -23,6 +24,9 @@ func Doctor(ctx context.Context, c Config) ([]Finding, error) {
 	findings := []Finding{checkStore(ctx, c)}
 	if c.SpritesToken.Reveal() != "" {
 		return append(findings, Finding{Check: "sprites", Text: "they run in a service, which is not tried"}), nil
+	}
+	if c.Unconfined() {
+		findings = append(findings, Finding{Check: "isolation", Warning: true, Text: "none: " + unconfined})
 	}
 	sprites := Finding{Check: "sprites"}
 	backend, err := openSprites(ctx, c)

@@ -9,9 +9,10 @@ import (
 // GetHealth reads from the database and decrypts what it holds.
 func (s *Server) GetHealth(ctx context.Context, _ gen.GetHealthRequestObject) (gen.GetHealthResponseObject, error) {
 	health := gen.Health{
-		Status:  gen.HealthStatusOk,
-		Version: s.version,
-		Checks:  gen.HealthChecks{Store: s.checked(ctx, "store", s.store.Check), Encryption: s.checked(ctx, "encryption", s.store.CheckKeys)},
+		Status:    gen.HealthStatusOk,
+		Version:   s.version,
+		Isolation: s.isolation,
+		Checks:    gen.HealthChecks{Store: s.checked(ctx, "store", s.store.Check), Encryption: s.checked(ctx, "encryption", s.store.CheckKeys)},
 	}
 	if health.Checks.Store == gen.CheckStatusOk && health.Checks.Encryption == gen.CheckStatusOk {
 		return gen.GetHealth200JSONResponse(health), nil

@@ -36,6 +36,7 @@ type Config struct {
 	SpritesToken store.Secret // the real Sprites service is used if it is set
 	SpritesURL   string
 	HostToken    store.Secret // of ServeSprites' clients, made if it is empty
+	Isolation    string       // of local Sprites: namespaces, which it is if empty, or none
 	RuntimesDir  string       // where local Sprites find the programs of runtimes; in DataDir if empty
 	Processes    int          // the commands of a local Sprite may have at once; 4096 if it is 0
 	AllowHosts   []string     // private ones that local Sprites may reach
@@ -81,6 +82,9 @@ func Run(ctx context.Context, c Config) (err error) {
 	backend, err := openSprites(ctx, c)
 	if err != nil {
 		return err
+	}
+	if c.Unconfined() {
+		c.Log.Warn("isolation is none: " + unconfined)
 	}
 	defer func() { err = errors.Join(err, backend.close()) }()
 
@@ -227,7 +231,7 @@ func openSprites(ctx context.Context, c Config) (*backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := sprite.New(sprite.Config{Token: token, Dial: host.DialContext})
+	client := sprite.New(sprite.Config{Token: token, Dial: host.DialContext, Home: host.Home})
 	pre := &preflight{log: c.Log, attempt: func(ctx context.Context) error { return client.TryOut(ctx, "preflight-server") }}
 	return &backend{
 		client:    client,
@@ -247,7 +251,7 @@ func openSprites(ctx context.Context, c Config) (*backend, error) {
 // openHost opens the Sprites of this machine. The runtimes' folder must exist.
 func openHost(ctx context.Context, c Config, token string) (*local.Host, error) {
 	host, err := local.Open(ctx, local.Options{
-		Dir: filepath.Join(c.DataDir, "sprites"), Executable: c.Executable, Token: token,
+		Dir: filepath.Join(c.DataDir, "sprites"), Executable: c.Executable, Token: token, Isolation: local.Isolation(c.Isolation),
 		Shares: []local.Share{{Source: c.RuntimesDir, Target: "/opt/aod"}}, AllowHosts: c.AllowHosts, Processes: c.Processes, Log: c.Log,
 	})
 	if err != nil {

@@ -26,6 +26,7 @@ type Server struct {
 	turnstile turnstile
 	log       *slog.Logger
 	version   string
+	isolation gen.Isolation
 	yaml      []byte // the document as it is served
 	json      []byte
 	handler   http.Handler
@@ -37,7 +38,7 @@ type Server struct {
 var _ gen.StrictServerInterface = (*Server)(nil)
 
 func newServer(st *store.Store, turns *turn.Supervisor, readers *hub.Hub, c Config) (*Server, error) {
-	s := &Server{store: st, turns: turns, hub: readers, log: c.Log, version: c.Version, turnstile: turnstile{inside: map[gate]chan struct{}{}}}
+	s := &Server{store: st, turns: turns, hub: readers, log: c.Log, version: c.Version, isolation: c.isolation(), turnstile: turnstile{inside: map[gate]chan struct{}{}}}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	var err error
 	if s.yaml, s.json, err = documents(c.PublicURL); err != nil {

@@ -31,11 +31,17 @@ type Config struct {
 	Token   string
 	BaseURL string // a bare origin; the public service if empty and Dial is nil
 	Dial    Dial   // reaches a service that has no address; BaseURL is not used then
+
+	// Home, if not nil, knows a Sprite's home folder, which is asked of the Sprite
+	// otherwise.
+	Home func(name string) string
 }
 
 // Client talks to one Sprites service.
 type Client struct {
 	api   *sprites.Client
+	home  func(name string) string
+	homes sync.Map // home folders that Sprites have told, by name
 	close func()
 }
 
@@ -57,7 +63,7 @@ func New(c Config) *Client {
 	if origin != "" {
 		options = append(options, sprites.WithBaseURL(origin))
 	}
-	return &Client{api: sprites.New(c.Token, options...), close: forget}
+	return &Client{api: sprites.New(c.Token, options...), home: c.Home, close: forget}
 }
 
 // Close releases the client; its Sprites stay.
@@ -112,6 +118,7 @@ func (c *Client) Allow(ctx context.Context, name string, hosts []string) error {
 func (c *Client) Destroy(ctx context.Context, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	c.homes.Delete(name)
 	err := c.api.DeleteSprite(ctx, name)
 	var failure *sprites.APIError
 	if errors.As(err, &failure) && failure.StatusCode == http.StatusNotFound {

@@ -118,7 +118,7 @@ func TestHealth(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	a.promise("3 health needs no token and says what was checked", func(a *api) {
-		const want = `{"status":"ok","version":"test","checks":{"store":"ok","encryption":"ok"}}` + "\n"
+		const want = `{"status":"ok","version":"test","isolation":"namespaces","checks":{"store":"ok","encryption":"ok"}}` + "\n"
 		for _, token := range []string{"", "x", a.token} {
 			if got := a.as(token).get("/health").want(200); got.body != want {
 				a.t.Errorf("got %s", got.body)
@@ -127,7 +127,7 @@ func TestHealth(t *testing.T) {
 	})
 	a.promise("3 when a check fails it is named, without secrets or paths", func(a *api) {
 		a.sql("UPDATE settings SET value = x'00' WHERE name = 'canary'")
-		const want = `{"status":"unavailable","version":"test","checks":{"store":"ok","encryption":"failed"}}` + "\n"
+		const want = `{"status":"unavailable","version":"test","isolation":"namespaces","checks":{"store":"ok","encryption":"failed"}}` + "\n"
 		if got := a.get("/health").want(503); got.body != want {
 			a.t.Errorf("got %s", got.body)
 		}

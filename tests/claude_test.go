@@ -15,9 +15,19 @@ import (
 // into the next turn. Its key is the operator's and never shown.
 func TestClaudeCodeTalksToTheModel(t *testing.T) {
 	t.Parallel()
+	for _, isolation := range []string{"namespaces", "none"} {
+		t.Run(isolation, func(t *testing.T) {
+			t.Parallel()
+			claudeTalks(t, isolation)
+		})
+	}
+}
+
+func claudeTalks(t *testing.T, isolation string) {
 	const key = "sk-ant-operator-key-of-the-test"
 	models := model.Start(t)
 	a := start(t, func(c *server.Config) {
+		c.Isolation = isolation
 		c.Keys = map[string]store.Secret{"ANTHROPIC_API_KEY": store.NewSecret(key)}
 		c.AllowHosts = []string{strings.TrimPrefix(models.URL(), "http://")}
 	})

@@ -79,21 +79,28 @@ func spawnBinary(t *testing.T, binary, dir string, uid int, env ...string) *api 
 		t.Fatal(err)
 	}
 	a := &api{t: t, dir: dir}
-	line, err := bufio.NewReader(out).ReadString('\n')
+	lines := bufio.NewReader(out)
+	line, err := lines.ReadString('\n')
 	found := greeting.FindStringSubmatch(line)
 	if err != nil || found == nil {
 		t.Fatalf("no greeting: %v %q\n%s", err, line, log.String())
 	}
-	go io.Copy(io.Discard, out)
+	var said bytes.Buffer
+	silent := make(chan struct{})
+	go func() {
+		defer close(silent)
+		io.Copy(&said, lines)
+	}()
 	a.url = found[1]
 	a = a.as("aod_token_of_the_tests_000")
 	a.signal = func(s os.Signal) error {
 		if err := cmd.Process.Signal(s); err != nil {
 			return err
 		}
+		<-silent
 		return cmd.Wait()
 	}
-	a.log = log.String
+	a.log, a.said = log.String, said.String
 	t.Cleanup(func() {
 		if cmd.ProcessState == nil {
 			a.endSessions()
@@ -258,7 +265,7 @@ func TestBadSettingsStopTheStart(t *testing.T) {
 		"AOD_ENCRYPTION_KEY_FILE=/nowhere": "AOD_ENCRYPTION_KEY_FILE: open /nowhere",
 		"AOD_LOG_LEVEL=loud":               "AOD_LOG_LEVEL: it is not one of debug, info, warn, error: loud",
 		"AOD_PUBLIC_URL=example.com":       "AOD_PUBLIC_URL: it is not of the form https://host: example.com",
-		"AOD_SPRITE_ISOLATION=none":        "AOD_SPRITE_ISOLATION: this version knows only: namespaces",
+		"AOD_SPRITE_ISOLATION=None":        "AOD_SPRITE_ISOLATION: it is not one of namespaces, none: None",
 		"AOD_ADDR=nonsense":                "AOD_ADDR: address nonsense: missing port in address",
 	} {
 		_, words, err := aod(t, []string{setting}, "serve", "--data-dir", t.TempDir())

@@ -37,6 +37,7 @@ type api struct {
 	stop   func()                // of a server in this process
 	signal func(os.Signal) error // to one of its own; returns how it ended
 	log    func() string         // of one of its own that has ended
+	said   func() string         // what that printed after its greeting
 }
 
 // start runs a server of its own for the test.

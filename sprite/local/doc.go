@@ -7,5 +7,7 @@
 //   - DELETE answers when every process of the Sprite is dead and its folder is gone.
 //   - An exec's program is started before the upgrade, so a missing executable or working directory is a 400 with JSON. After the upgrade
 //     there is output, in order, and then the exit code.
+//   - With isolation None, which somebody has to choose, commands run as the host's own user, unconfined, with their files in the Sprite's
+//     folder. A Sprite is never started under another isolation than it was made for.
 //   - A network policy that this host cannot enforce is refused with 501, not stored.
 package local

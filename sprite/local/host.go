@@ -31,6 +31,8 @@ type Options struct {
 	Token string
 	// Executable is the binary that Sprites are run with. It must import package shim; the default is this process's own.
 	Executable string
+	// Isolation is what keeps Sprites apart from the host; the default is Namespaces.
+	Isolation Isolation
 	// Shares are host folders that every Sprite sees read-only.
 	Shares []Share
 	// AllowHosts are private and loopback hosts that Sprites may reach all the same; see egress.ParseHosts for their forms.
@@ -110,15 +112,20 @@ func Open(ctx context.Context, opts Options) (*Host, error) {
 			h.log.Error("local sprites host stopped", "error", err)
 		}
 	}()
-	h.work.Go(h.prepare)
+	h.work.Go(func() {
+		if err := h.prepare(h.ctx); err != nil && h.ctx.Err() == nil {
+			h.log.Warn("cannot prepare for sprites yet", "error", err)
+		}
+	})
 	return h, nil
 }
 
-// prepare builds the skeleton ahead of the first Sprite, which would have to wait for it.
-func (h *Host) prepare() {
-	if err := shim.BuildSkeleton(h.ctx, h.opts.Skeleton); err != nil && h.ctx.Err() == nil {
-		h.log.Warn("cannot prepare for sprites yet", "error", err)
+// prepare builds the skeleton, for which the first Sprite would have to wait.
+func (h *Host) prepare(ctx context.Context) error {
+	if h.opts.Isolation == None {
+		return nil
 	}
+	return shim.BuildSkeleton(ctx, h.opts.Skeleton)
 }
 
 // complete checks the options and fills in the defaults.
@@ -137,6 +144,12 @@ func (o Options) complete() (Options, error) {
 		if o.Executable, err = os.Executable(); err != nil {
 			return o, fmt.Errorf("find own binary: %w", err)
 		}
+	}
+	if o.Isolation == "" {
+		o.Isolation = Namespaces
+	}
+	if o.Isolation != Namespaces && o.Isolation != None {
+		return o, fmt.Errorf("local sprites host: isolation %q is not known", o.Isolation)
 	}
 	if o.Idle <= 0 {
 		o.Idle = time.Minute

@@ -38,6 +38,9 @@ func (h *Host) create(ctx context.Context, name string, labels []string) (record
 	if err := h.warm(ctx, r); err != nil {
 		return record{}, errors.Join(err, h.destroy(context.WithoutCancel(ctx), name))
 	}
+	if r.Isolation == None {
+		h.log.Info("a sprite without isolation: its commands run as the server's user, unconfined", "sprite", name)
+	}
 	return r, nil
 }
 
@@ -58,8 +61,8 @@ func (h *Host) found(name string, labels []string) (record, error) {
 		return record{}, err
 	}
 	now := time.Now().UTC()
-	r := record{ID: "sprite-" + rand.Text(), Name: name, Labels: labels, Created: now, Updated: now}
-	if shim.ManyIDs() {
+	r := record{ID: "sprite-" + rand.Text(), Name: name, Labels: labels, Isolation: h.opts.Isolation, Created: now, Updated: now}
+	if shim.ManyIDs() && r.Isolation == Namespaces {
 		if r.Base, err = h.freeBase(); err != nil {
 			return record{}, err
 		}
@@ -146,6 +149,9 @@ func (h *Host) warm(ctx context.Context, r record) error {
 
 // serve calls ask, which asks the Sprite's shim for something, and starts the shim if there is none.
 func (h *Host) serve(ctx context.Context, r record, ask func() error) error {
+	if err := h.suits(r); err != nil {
+		return err
+	}
 	gt, release := h.gates.use(r.Name)
 	defer release()
 	err := ask()
@@ -171,15 +177,10 @@ func (h *Host) serve(ctx context.Context, r record, ask func() error) error {
 func (h *Host) start(ctx context.Context, r record) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTime, errors.New("the shim takes too long"))
 	defer cancel()
-	cfg := shim.Config{
-		Name: r.Name, Dir: h.dir(r.Name), Base: r.Base, Skeleton: h.opts.Skeleton, Shares: h.opts.Shares, Idle: h.opts.Idle,
-		Policy: r.Policy, Hosts: h.hosts, Nameserver: h.opts.Nameserver,
-		Processes: h.opts.Processes, Memory: h.opts.Memory, CPUs: h.opts.CPUs, Disk: h.opts.Disk,
-	}
-	if err := shim.BuildSkeleton(ctx, cfg.Skeleton); err != nil {
+	if err := h.prepare(ctx); err != nil {
 		return err
 	}
-	return h.starter.Start(ctx, cfg)
+	return h.starter.Start(ctx, h.config(r))
 }
 
 // destroy ends a Sprite: its processes first, then its existence, then its files.

@@ -19,7 +19,7 @@ func forkBomb(t *testing.T, m *machine) {
 	t.Helper()
 	m.create(t, "bombed")
 	m.create(t, "other")
-	if got := m.sh(t, "bombed", "exec bash -c 'ulimit -u; ulimit -Hu; ulimit -c'"); got != "100\n100\n0\n" {
+	if got := m.sh(t, "bombed", "exec bash -c 'cat; ulimit -u; ulimit -Hu; ulimit -c'"); got != "100\n100\n0\n" {
 		t.Errorf("limits %q", got)
 	}
 	// The watcher forks until it cannot any more.

@@ -19,6 +19,9 @@ func (h *Host) setPolicy(w http.ResponseWriter, r *http.Request) error {
 	if err := policy.Validate(); err != nil {
 		return badRequest("invalid policy: " + err.Error())
 	}
+	if h.opts.Isolation == None && !policy.Unrestricted() {
+		return notImplemented("the isolation of local sprites is none: a network policy cannot be enforced, because their commands are ordinary processes of this machine")
+	}
 	release := h.gates.own(r.PathValue("name"))
 	defer release()
 	rec, err := h.load(r.PathValue("name"))

@@ -22,6 +22,8 @@ type record struct {
 	Updated time.Time `json:"updated_at"`
 	// Policy is what the Sprite may reach of the network.
 	Policy egress.Policy `json:"policy"`
+	// Isolation is what the Sprite's files are laid out for.
+	Isolation Isolation `json:"isolation,omitempty"`
 	// Base is the first of the Sprite's host ids; 0 where the host is an ordinary user.
 	Base int `json:"base,omitempty"`
 }
@@ -47,6 +49,9 @@ func (h *Host) load(name string) (record, error) {
 	}
 	if err := json.Unmarshal(b, &r); err != nil {
 		return r, fmt.Errorf("decode sprite %s: %w", name, err)
+	}
+	if r.Isolation == "" { // it is older than the choice
+		r.Isolation = Namespaces
 	}
 	return r, nil
 }

@@ -38,10 +38,10 @@ func claudeCommand(t Turn) Command {
 		argv = append(argv, "--model", model)
 	}
 	if t.System != "" {
-		argv = append(argv, "--append-system-prompt-file", claudeSystem)
+		argv = append(argv, "--append-system-prompt-file", t.Place.Real(claudeSystem))
 	}
 	if len(t.MCPServers) > 0 {
-		argv = append(argv, "--mcp-config", claudeMCP, "--strict-mcp-config")
+		argv = append(argv, "--mcp-config", t.Place.Real(claudeMCP), "--strict-mcp-config")
 	}
 	conversation := "--session-id"
 	if t.Number > 1 {

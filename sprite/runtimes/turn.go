@@ -5,10 +5,12 @@ import (
 	"io/fs"
 )
 
-// home is a Sprite's home and working directory; aod is our folder in it.
+// home is an ordinary Sprite's home and working directory; aod is our folder in it,
+// and workspace is where repositories are.
 const (
-	home = "/home/sprite"
-	aod  = home + "/.aod"
+	home      = "/home/sprite"
+	aod       = home + "/.aod"
+	workspace = "/workspace"
 )
 
 // Agent is what a runtime has to know of an agent and of its session.
@@ -18,11 +20,12 @@ type Agent struct {
 	Skills     []json.RawMessage `json:"skills"`
 	MCPServers []json.RawMessage `json:"mcp_servers"`
 	SessionID  string            `json:"session_id"` // the runtime's own, a UUID
+	Place      Place             `json:"-"`          // of the session's Sprite
 }
 
 // File is a file in the Sprite.
 type File struct {
-	Path string // absolute
+	Path string // absolute, in an ordinary Sprite
 	Data []byte
 	Mode fs.FileMode
 }

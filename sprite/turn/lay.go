@@ -13,10 +13,13 @@ import (
 
 // launch opens the prompt, which is for the runtime's standard input alone,
 // removes it, and becomes the runtime with the environment file's variables.
-const launch = `exec <"$1"; rm -f -- "$1"; shift; set -a; . ` + envPath + `; set +a; exec "$@"`
+const launch = `exec <"$1"; rm -f -- "$1"; set -a; . "$2"; set +a; shift 2; exec "$@"`
 
 // lay puts the turn's files in place and returns the command that does the turn.
 func (w *worker) lay() ([]string, error) {
+	if err := w.locate(w.ctx); err != nil {
+		return nil, err
+	}
 	command := w.runtime.Command(runtimes.Turn{Agent: w.agent(), Number: w.number, Prompt: w.brief.Turn.Prompt})
 	prompt := fmt.Sprintf("%s/.aod/turns/%d/prompt", home, w.number)
 	files := []runtimes.File{{Path: prompt, Data: command.Stdin, Mode: 0o600}}
@@ -26,7 +29,17 @@ func (w *worker) lay() ([]string, error) {
 	if err := w.write(w.ctx, files); err != nil {
 		return nil, err
 	}
-	return append([]string{"bash", "-lc", launch, "aod", prompt}, command.Argv...), nil
+	return append([]string{"bash", "-lc", launch, "aod", w.place.Real(prompt), w.place.Real(envPath)}, command.Argv...), nil
+}
+
+// locate finds out where the Sprite's commands find its files.
+func (w *worker) locate(ctx context.Context) error {
+	home, err := w.Sprites.Home(ctx, w.brief.Session.Sprite)
+	if err != nil {
+		return err
+	}
+	w.place = runtimes.PlaceAt(home)
+	return nil
 }
 
 func (w *worker) writeEnvFile(ctx context.Context) error {

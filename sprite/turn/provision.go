@@ -102,7 +102,10 @@ func (w *worker) add(row store.Row) error {
 }
 
 func (w *worker) createSprite(ctx context.Context) error {
-	return w.Sprites.Create(ctx, w.brief.Session.Sprite, "aod", "deployment:"+w.Store.Deployment(), "session:"+w.session)
+	if err := w.Sprites.Create(ctx, w.brief.Session.Sprite, "aod", "deployment:"+w.Store.Deployment(), "session:"+w.session); err != nil {
+		return err
+	}
+	return w.locate(ctx)
 }
 
 func (w *worker) installRuntime(ctx context.Context) error {
@@ -151,7 +154,7 @@ func (w *worker) addSkills(ctx context.Context) error {
 
 func (w *worker) agent() runtimes.Agent {
 	a := w.brief.Agent
-	return runtimes.Agent{Model: a.Model, System: a.System, Skills: a.Skills, MCPServers: a.MCPServers, SessionID: w.brief.Session.RuntimeSessionID}
+	return runtimes.Agent{Model: a.Model, System: a.System, Skills: a.Skills, MCPServers: a.MCPServers, SessionID: w.brief.Session.RuntimeSessionID, Place: w.place}
 }
 
 func (w *worker) write(ctx context.Context, files []runtimes.File) error {

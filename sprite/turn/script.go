@@ -3,13 +3,15 @@ package turn
 import (
 	"context"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/agent-on-demand/aod/sprite/runtimes"
 )
 
-// Files of ours in the Sprite, for its owner only.
+// Files of ours in the Sprite, for its owner only. They are written to these paths;
+// its commands may find them elsewhere, see worker.place.
 const (
 	home            = "/home/sprite"
 	envPath         = home + "/.aod/env"
@@ -46,7 +48,7 @@ func (w *worker) setUp(ctx context.Context) error {
 	if err := w.write(ctx, []runtimes.File{{Path: setupPath, Data: []byte(script), Mode: 0o600}}); err != nil {
 		return err
 	}
-	return w.exec(ctx, []string{"bash", "-l", setupPath})
+	return w.exec(ctx, []string{"bash", "-l", w.place.Real(setupPath)})
 }
 
 // setupLines install the packages, bring in the repositories, and are the
@@ -78,17 +80,17 @@ func (w *worker) clones() []string {
 	if len(w.brief.Session.Resources) == 0 {
 		return nil
 	}
-	git := "git"
+	git, tokens := "git", word(w.place.Real(credentialsPath))
 	var lines []string
 	if len(w.brief.Repositories) > 0 {
-		lines = append(lines, "trap "+quote("rm -f "+credentialsPath)+" EXIT")
-		git += " -c credential.useHttpPath=true -c credential.helper= -c credential.helper=" + quote("store --file="+credentialsPath)
+		lines = append(lines, "trap "+quote("rm -f "+tokens)+" EXIT")
+		git += " -c credential.useHttpPath=true -c credential.helper= -c credential.helper=" + quote("store --file="+tokens)
 	}
 	for _, r := range w.brief.Session.Resources {
-		lines = append(lines, git+" clone --depth=1 --quiet "+quote(r.URL)+" "+quote(r.MountPath))
+		lines = append(lines, git+" clone --depth=1 --quiet "+quote(r.URL)+" "+quote(w.place.Real(r.MountPath)))
 	}
 	if len(w.brief.Repositories) > 0 {
-		lines = append(lines, "rm -f "+credentialsPath)
+		lines = append(lines, "rm -f "+tokens)
 	}
 	return lines
 }
@@ -117,6 +119,16 @@ func login(line string) []string { return []string{"bash", "-lc", line} }
 
 // quote makes one shell word of s.
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// word makes one shell word of s as well, and leaves a plain one as it is.
+func word(s string) string {
+	if plain.MatchString(s) {
+		return s
+	}
+	return quote(s)
+}
+
+var plain = regexp.MustCompile(`\A[A-Za-z0-9_./-]+\z`)
 
 func quoteAll(words []string) string {
 	quoted := slices.Clone(words)

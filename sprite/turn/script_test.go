@@ -48,6 +48,40 @@ echo done`
 	}
 }
 
+// Where a Sprite's commands find its files elsewhere, the script says where.
+func TestSetupClonesWhereTheSpriteIs(t *testing.T) {
+	t.Parallel()
+	root := filepath.Join(t.TempDir(), "it's here")
+	home, origin := root+"/home/sprite", t.TempDir()
+	tokens := home + "/.aod/git-credentials"
+	if err := os.MkdirAll(filepath.Dir(tokens), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(tokens, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := testWorker(t, store.Brief{
+		Session:      store.Session{Resources: []store.Resource{{URL: origin, MountPath: "/workspace/a"}, {URL: origin, MountPath: "/home/sprite/b"}}},
+		Repositories: map[string]store.Secret{"/workspace/a": store.NewSecret("t")},
+	})
+	w.place = runtimes.PlaceAt(home)
+	script := "set -e; cd " + quote(origin) + "; git init -q; git -c user.name=n -c user.email=e commit -q --allow-empty -m first\n" + strings.Join(w.setupLines(), "\n")
+	if !strings.Contains(script, "credential.helper="+quote("store --file="+quote(tokens))+" clone") {
+		t.Errorf("the tokens are not named: %s", script)
+	}
+	if out, err := exec.Command("bash", "-c", script).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, path := range []string{root + "/workspace/a/.git", home + "/b/.git"} {
+		if _, err := os.Stat(path); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := os.Stat(tokens); err == nil {
+		t.Error("the tokens are still there")
+	}
+}
+
 // The shell reads exactly what was meant, and the later of two values wins.
 func TestEnvironmentFileSaysWhatWasMeant(t *testing.T) {
 	t.Parallel()

@@ -31,6 +31,7 @@ import (
 type Sprites interface {
 	Create(ctx context.Context, name string, labels ...string) error
 	Exists(ctx context.Context, name string) (bool, error)
+	Home(ctx context.Context, name string) (string, error)
 	WriteFile(ctx context.Context, name, path string, data []byte, perm fs.FileMode) error
 	Allow(ctx context.Context, name string, hosts []string) error
 	Exec(ctx context.Context, name string, argv []string, stdout, stderr io.Writer) (int, error)

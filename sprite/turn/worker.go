@@ -25,6 +25,7 @@ type worker struct {
 
 	brief   *store.Brief
 	runtime *runtimes.Runtime
+	place   runtimes.Place // of the Sprite, when there is one
 }
 
 func newWorker(s *Supervisor, session string, number int) *worker {

@@ -64,6 +64,7 @@ func configure(f *flags) (server.Config, error) {
 		SpritesToken:   env.secret("SPRITES_TOKEN"),
 		SpritesURL:     env.get("SPRITES_BASE_URL"),
 		HostToken:      env.secret("AOD_SPRITES_TOKEN"),
+		Isolation:      env.get("AOD_SPRITE_ISOLATION"),
 		RuntimesDir:    env.get("AOD_RUNTIMES_DIR"),
 		AllowHosts:     list(env.get("AOD_SPRITE_ALLOW_HOSTS")),
 		Processes:      env.count("AOD_SPRITE_PROCESSES", defaultProcesses),
@@ -88,8 +89,8 @@ func configure(f *flags) (server.Config, error) {
 	if token := c.HostToken.Reveal(); token != "" && len(token) < 20 {
 		env.fail("AOD_SPRITES_TOKEN", "it is shorter than 20 characters")
 	}
-	if mode := env.get("AOD_SPRITE_ISOLATION"); mode != "" && mode != "namespaces" {
-		env.fail("AOD_SPRITE_ISOLATION", "this version knows only: namespaces")
+	if !slices.Contains([]string{"", "namespaces", "none"}, c.Isolation) {
+		env.fail("AOD_SPRITE_ISOLATION", "it is not one of namespaces, none: "+c.Isolation)
 	}
 	return c, env.err
 }

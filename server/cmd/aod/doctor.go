@@ -30,6 +30,9 @@ is 1 if a check fails.`,
 			failed := false
 			for _, found := range findings {
 				state, text := "ok", found.Text
+				if found.Warning {
+					state = "warning"
+				}
 				if found.Err != nil {
 					failed = true
 					state, text = "failed", found.Err.Error()

@@ -33,7 +33,10 @@ be replaced by one with _FILE at its end that names a file.
   AOD_MAX_CONCURRENT_SESSIONS  active sessions per user (100)
   AOD_RUNTIMES_DIR             where local Sprites find the runtimes' programs
                                (in the data directory)
-  AOD_SPRITE_ISOLATION         namespaces, the only kind so far
+  AOD_SPRITE_ISOLATION         namespaces or none (namespaces). With none, agents run
+                               as the server's user, UNCONFINED: they can read and
+                               change all that it can, its database and key too. Only
+                               for a machine or container that is the isolation itself
   AOD_SPRITE_PROCESSES         processes and threads that the commands of a local
                                Sprite may have at once (4096)
   AOD_SPRITE_ALLOW_HOSTS       private and loopback hosts that local Sprites may reach
@@ -53,7 +56,7 @@ be replaced by one with _FILE at its end that names a file.
 			if err != nil {
 				return err
 			}
-			config.Ready = func(r server.Ready) { greet(cmd.OutOrStdout(), r, config.DataDir) }
+			config.Ready = func(r server.Ready) { greet(cmd.OutOrStdout(), r, config) }
 			return server.Run(cmd.Context(), config)
 		},
 	}
@@ -63,11 +66,14 @@ be replaced by one with _FILE at its end that names a file.
 }
 
 // greet tells a person what to do next.
-func greet(w io.Writer, r server.Ready, dataDir string) {
+func greet(w io.Writer, r server.Ready, c server.Config) {
 	at := reachable(r.URL)
-	fmt.Fprintf(w, "aod %s is ready at %s (data in %s)\n", version, at, dataDir)
+	fmt.Fprintf(w, "aod %s is ready at %s (data in %s)\n", version, at, c.DataDir)
+	if c.Unconfined() {
+		fmt.Fprintln(w, "WARNING: AOD_SPRITE_ISOLATION is none: agents run as this user, unconfined, and can read and change all that it can.")
+	}
 	if r.Token.Reveal() == "" {
-		fmt.Fprintf(w, "Another token: aod token create --user admin --name NAME --data-dir %s\n", dataDir)
+		fmt.Fprintf(w, "Another token: aod token create --user admin --name NAME --data-dir %s\n", c.DataDir)
 		return
 	}
 	fmt.Fprintf(w, `

@@ -14,6 +14,8 @@ const IDs = 65536
 // Config says what a shim needs to know about its Sprite.
 type Config struct {
 	Name string `json:"name"`
+	// Isolation is what keeps the Sprite's commands apart from the host; empty means Namespaces.
+	Isolation Isolation `json:"isolation,omitempty"`
 	// Dir is the folder of the Sprite on the host.
 	Dir string `json:"dir"`
 	// Base is the first of the Sprite's 65536 host ids; 0 means that the host runs as an ordinary user, who becomes the Sprite's root.
@@ -82,10 +84,13 @@ const (
 )
 
 // defaultEnv is the whole environment of a command that brings none.
-func defaultEnv() []string {
-	return append(proxyEnv(),
-		"PATH="+searchPath,
-		"HOME="+Home,
+func defaultEnv() []string { return append(proxyEnv(), plainEnv()...) }
+
+// plainEnv is that of a command on the host's own network.
+func plainEnv() []string {
+	return []string{
+		"PATH=" + searchPath,
+		"HOME=" + Home,
 		"USER=root",
 		"LOGNAME=root",
 		"SHELL=/bin/bash",
@@ -95,7 +100,7 @@ func defaultEnv() []string {
 		"DEBIAN_FRONTEND=noninteractive",
 		"PIP_BREAK_SYSTEM_PACKAGES=1", // the Sprite is a machine of its own
 		"PIP_ROOT_USER_ACTION=ignore",
-	)
+	}
 }
 
 // proxyEnv shows programs the way out that is fast and says why it refuses. What ignores it goes through the Sprite's own interface.

@@ -1,7 +1,9 @@
 package shim
 
 import (
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -30,8 +32,13 @@ func killDescendants() {
 
 // descendants lists the processes below this one. The subreaper keeps them below it, whatever they do.
 func descendants() []int {
+	if tellsChildren() {
+		seen := map[int]bool{}
+		children(os.Getpid(), seen)
+		return slices.Collect(maps.Keys(seen))
+	}
 	parents := map[int]int{}
-	for _, name := range procEntries() {
+	for _, name := range names("/proc") {
 		pid, err := strconv.Atoi(name)
 		if err != nil {
 			continue

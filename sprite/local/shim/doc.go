@@ -13,5 +13,6 @@
 //   - The output of a command reaches its client completely and in order, and its exit code comes after all of it. A slow client
 //     stops the command; nothing is dropped and nothing piles up in memory.
 //   - What the Sprite left in its own tree is hostile: no path in it is ever followed out of it.
-//   - Nothing falls back to a weaker isolation. What the host refuses becomes a Failure that names the remedy.
+//   - Nothing falls back to a weaker isolation. What the host refuses becomes a Failure that names the remedy. Without isolation (None), which
+//     only a Config can ask for, the processes are the same and the first five guarantees hold for commands that do not attack the shim.
 package shim

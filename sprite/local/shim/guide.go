@@ -45,7 +45,7 @@ while [ "$n" -gt 0 ]; do
 	set -- "$@" "$arg"
 	n=$((n - 1))
 done
-exec curl --noproxy '*' --unix-socket /.sprite/api.sock "$@"
+exec curl --noproxy '*' --unix-socket "${0%/bin/*}/api.sock" "$@"
 `
 
 // writeGuide fills the folder.

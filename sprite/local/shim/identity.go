@@ -100,13 +100,16 @@ func ended(fd int) bool {
 	return true
 }
 
-func (h *handle) kill() error {
+func (h *handle) kill() error { return h.signal(unix.SIGKILL) }
+
+// signal reaches the process and nobody else; one that has ended needs no signal.
+func (h *handle) signal(sig unix.Signal) error {
 	raw, err := h.f.SyscallConn()
 	if err != nil {
 		return err
 	}
 	var killed error
-	if err := raw.Control(func(fd uintptr) { killed = unix.PidfdSendSignal(int(fd), unix.SIGKILL, nil, 0) }); err != nil {
+	if err := raw.Control(func(fd uintptr) { killed = unix.PidfdSendSignal(int(fd), sig, nil, 0) }); err != nil {
 		return err
 	}
 	if errors.Is(killed, unix.ESRCH) {
@@ -117,9 +120,10 @@ func (h *handle) kill() error {
 
 // state is what a shim leaves in shim.json for those who come after it.
 type state struct {
-	Protocol int      `json:"protocol"`
-	Shim     identity `json:"shim"`
-	Init     identity `json:"init"`
+	Protocol  int       `json:"protocol"`
+	Shim      identity  `json:"shim"`
+	Init      identity  `json:"init"`
+	Isolation Isolation `json:"isolation,omitempty"`
 }
 
 func stateFile(dir string) string { return filepath.Join(dir, "shim.json") }

@@ -32,6 +32,9 @@ func runInit() error {
 	if o.Config == nil {
 		return errors.New("no config")
 	}
+	if o.Config.Isolation == None {
+		return runKeeper(l, *o.Config)
+	}
 	out, err := buildWorld(*o.Config, o.TUN, fds)
 	if err == nil {
 		err = l.send(answer{TUN: out.tun >= 0}, out.files()...)

@@ -15,9 +15,10 @@ import (
 
 // machine is the shim's hold on the init of its Sprite.
 type machine struct {
-	cmd  *exec.Cmd
-	link link
-	mu   sync.Mutex // one question to the init at a time
+	cmd       *exec.Cmd
+	link      link
+	isolation Isolation
+	mu        sync.Mutex // one question to the init at a time
 }
 
 // order is what the shim tells the init.
@@ -69,15 +70,21 @@ func startMachine(cfg Config, group *cgroup.Group) (*machine, error) {
 		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
 		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
 	}
+	if cfg.Isolation == None {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		if err := adopt(); err != nil {
+			return nil, errors.Join(err, near.close())
+		}
+	}
 	if err := group.Start(cmd); err != nil {
 		return nil, errors.Join(failure(stepNamespaces, err), near.close())
 	}
-	return &machine{cmd: cmd, link: near}, nil
+	return &machine{cmd: cmd, link: near, isolation: cfg.Isolation}, nil
 }
 
 func (m *machine) pid() int { return m.cmd.Process.Pid }
 
-// build hands over the config and the host folders, waits until the Sprite's world stands, and returns its ways out.
+// build hands over the config and the host folders, waits until the Sprite's world stands, and returns its ways out, if it needs any.
 func (m *machine) build(cfg Config) (*exits, error) {
 	o := order{Op: "build", Config: &cfg}
 	var fds []int
@@ -94,6 +101,9 @@ func (m *machine) build(cfg Config) (*exits, error) {
 	}
 	if err := m.link.send(o, fds...); err != nil {
 		return nil, errors.Join(err, out.close())
+	}
+	if cfg.Isolation == None { // it has the host's network
+		return nil, m.learn(out)
 	}
 	for range 2 {
 		if err := m.learn(out); err != nil {
@@ -142,7 +152,11 @@ func (m *machine) others() (int, error) {
 
 // kill ends every process of the Sprite. It may be called on no machine at all.
 func (m *machine) kill() {
-	if m != nil {
+	switch {
+	case m == nil:
+	case m.isolation == None:
+		killDescendants() // wait catches who is born meanwhile
+	default:
 		_ = m.cmd.Process.Kill()
 	}
 }
@@ -155,6 +169,9 @@ func (m *machine) wait() error {
 	var exit *exec.ExitError
 	if err := m.cmd.Wait(); err != nil && !errors.As(err, &exit) {
 		return fmt.Errorf("wait for init: %w", err)
+	}
+	if m.isolation == None {
+		endDescendants()
 	}
 	return nil
 }

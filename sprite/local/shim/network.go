@@ -112,6 +112,9 @@ func (e *exits) listen(port uint16) error {
 
 // carry lets the Sprite's traffic out.
 func (s *shim) carry(out *exits) error {
+	if out == nil {
+		return nil
+	}
 	s.egress = egress.New(egress.Config{Policy: s.cfg.Policy, Hosts: s.cfg.Hosts, Nameserver: s.cfg.Nameserver, Denied: s.tell})
 	listening := ports(s.cfg.Hosts)
 	if len(out.listeners) != len(listening) {

@@ -20,6 +20,11 @@ func runPID1() error {
 	if err != nil {
 		return err
 	}
+	return serveShim(l, Namespaces)
+}
+
+// serveShim starts what the shim asks for until the shim is gone.
+func serveShim(l link, isolation Isolation) error {
 	go reapOrphans()
 	if err := l.send(answer{}); err != nil {
 		return err
@@ -32,16 +37,16 @@ func runPID1() error {
 		}
 		switch o.Op {
 		case "spawn":
-			if err := spawnSupervisor(o.TTY, fds); err != nil {
+			if err := spawnSupervisor(isolation, o.TTY, fds); err != nil {
 				// The session sees its link close.
 				fmt.Fprintf(os.Stderr, "start supervisor: %v\n", err)
 			}
 		case "weigh":
-			if err := l.send(answer{Weight: weighAll(o.Limit)}); err != nil {
+			if err := l.send(answer{Weight: weighAll(isolation, o.Limit)}); err != nil {
 				return err
 			}
 		case "census":
-			if err := l.send(answer{Others: len(others())}); err != nil {
+			if err := l.send(answer{Others: len(others(isolation))}); err != nil {
 				return err
 			}
 		}
@@ -54,8 +59,13 @@ func harden() error {
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return fmt.Errorf("forbid dumps: %w", err)
 	}
-	outlive(syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGALRM)
+	steady()
 	return nil
+}
+
+// steady keeps ordinary signals from ending this process.
+func steady() {
+	outlive(syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGALRM)
 }
 
 // outlive makes ordinary signals harmless. They are caught, not ignored: what is ignored stays ignored in every child.
@@ -82,7 +92,7 @@ func reapOrphans() {
 }
 
 // spawnSupervisor starts the role with its link, its command and, without a terminal, the command's standard files.
-func spawnSupervisor(tty bool, fds []int) error {
+func spawnSupervisor(isolation Isolation, tty bool, fds []int) error {
 	null, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
 	if err != nil {
 		return err
@@ -104,13 +114,18 @@ func spawnSupervisor(tty bool, fds []int) error {
 		Files: append(files, uintptr(fds[0]), uintptr(fds[1])),
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	}
-	return supervising(func() (int, error) { return syscall.ForkExec("/proc/self/exe", []string{roleSupervisor}, attr) })
+	return supervising(func() (int, error) {
+		return syscall.ForkExec("/proc/self/exe", []string{roleSupervisor, string(isolation)}, attr)
+	})
 }
 
 // others lists the processes of the Sprite besides its init.
-func others() []int {
+func others(isolation Isolation) []int {
+	if isolation == None {
+		return descendants()
+	}
 	var out []int
-	for _, e := range procEntries() {
+	for _, e := range names("/proc") {
 		if pid, err := strconv.Atoi(e); err == nil && pid != 1 {
 			out = append(out, pid)
 		}
@@ -118,15 +133,16 @@ func others() []int {
 	return out
 }
 
-func procEntries() []string {
-	d, err := os.Open("/proc")
+// names lists a folder that may be gone.
+func names(dir string) []string {
+	d, err := os.Open(dir)
 	if err != nil {
 		return nil
 	}
 	defer d.Close()
-	names, err := d.Readdirnames(-1)
+	all, err := d.Readdirnames(-1)
 	if err != nil {
 		return nil
 	}
-	return names
+	return all
 }

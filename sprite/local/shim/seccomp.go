@@ -12,7 +12,8 @@ import (
 const (
 	offsetNumber = 0
 	offsetArch   = 4
-	offsetArg1   = 24
+	offsetArg1   = offsetArgs + 8
+	offsetArgs   = 16 // each has 8 bytes
 )
 
 // denied are the calls that answer EPERM on every architecture; deniedHere in the architecture's file adds its own.
@@ -29,7 +30,7 @@ var absent = []uint32{unix.SYS_CLONE3, unix.SYS_FSOPEN, unix.SYS_IO_URING_SETUP,
 
 // pretended are the calls that succeed without doing anything where a Sprite has a single id: package managers insist on them.
 var pretended = []uint32{
-	unix.SYS_FCHOWN, unix.SYS_FCHOWNAT, unix.SYS_MKNODAT, unix.SYS_SETFSGID, unix.SYS_SETFSUID, unix.SYS_SETGID, unix.SYS_SETGROUPS,
+	unix.SYS_FCHOWN, unix.SYS_FCHOWNAT, unix.SYS_SETFSGID, unix.SYS_SETFSUID, unix.SYS_SETGID, unix.SYS_SETGROUPS,
 	unix.SYS_SETREGID, unix.SYS_SETRESGID, unix.SYS_SETRESUID, unix.SYS_SETREUID, unix.SYS_SETUID,
 }
 
@@ -55,6 +56,18 @@ func syscallFilter(singleID bool) []bpf.Instruction {
 	if singleID {
 		add(pretended, 0)
 		add(pretendedHere, 0)
+		for nr, mode := range nodeCalls {
+			// Of nodes only devices: pipes and sockets are anybody's to make.
+			prog = append(prog,
+				bpf.JumpIf{Cond: bpf.JumpEqual, Val: nr, SkipFalse: 6},
+				bpf.LoadAbsolute{Off: offsetArgs + 8*mode, Size: 4},
+				bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: unix.S_IFMT},
+				bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.S_IFCHR, SkipTrue: 1},
+				bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.S_IFBLK, SkipFalse: 1},
+				answer(0),
+				bpf.LoadAbsolute{Off: offsetNumber, Size: 4},
+			)
+		}
 	}
 	// Nobody types into a terminal but its owner.
 	return append(prog,

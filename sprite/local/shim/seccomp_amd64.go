@@ -15,4 +15,7 @@ var filterABI = []bpf.Instruction{
 
 var deniedHere = []uint32{unix.SYS_IOPERM, unix.SYS_IOPL, unix.SYS_KEXEC_FILE_LOAD, unix.SYS_LOOKUP_DCOOKIE}
 
-var pretendedHere = []uint32{unix.SYS_CHOWN, unix.SYS_LCHOWN, unix.SYS_MKNOD}
+var pretendedHere = []uint32{unix.SYS_CHOWN, unix.SYS_LCHOWN}
+
+// nodeCalls make nodes; the value says which argument is the mode.
+var nodeCalls = map[uint32]uint32{unix.SYS_MKNOD: 1, unix.SYS_MKNODAT: 2}

@@ -37,7 +37,9 @@ func (s *shim) handle(conn *net.UnixConn) error {
 	case q.Op == "attach":
 		return s.attach(conn, q.ID)
 	case q.Op == "policy" && q.Policy != nil:
-		s.egress.SetPolicy(*q.Policy)
+		if s.egress != nil {
+			s.egress.SetPolicy(*q.Policy)
+		}
 		if err := showPolicy(s.cfg.Dir, *q.Policy); err != nil {
 			return err
 		}
@@ -104,7 +106,7 @@ func (s *shim) start(c Command) (*session, error) {
 	s.nextID++
 	id := strconv.FormatInt(s.nextID, 36)
 	s.mu.Unlock()
-	sess, err := startSession(id, s.cfg.Dir, c, s.machine)
+	sess, err := startSession(id, s.cfg.Dir, s.cfg.adapt(c), s.machine)
 	if err != nil {
 		return nil, err
 	}

@@ -61,6 +61,9 @@ func runShim() error {
 	s.mu.Lock()
 	s.idle = time.AfterFunc(max(s.cfg.Idle, firstIdle), s.cool)
 	s.mu.Unlock()
+	if s.cfg.Isolation == None {
+		s.endWhenAsked()
+	}
 	go s.serve()
 	return errors.Join(s.machine.wait(), s.leaveGroup())
 }
@@ -76,7 +79,7 @@ func (s *shim) open() error {
 		return err
 	}
 	// The init of a dead shim dies by itself, but its mounts must be gone before the same layers are mounted again.
-	if err := end(context.Background(), old.Init); err != nil {
+	if err := old.endInit(context.Background()); err != nil {
 		return fmt.Errorf("wait for the old sprite: %w", err)
 	}
 	if err := finishReplace(s.cfg.Dir); err != nil {
@@ -92,7 +95,7 @@ func (s *shim) open() error {
 	if err := writeGuide(s.cfg.Dir, s.cfg.Policy); err != nil {
 		return err
 	}
-	st := state{Protocol: Protocol, Shim: me}
+	st := state{Protocol: Protocol, Shim: me, Isolation: s.cfg.Isolation}
 	if err := st.write(s.cfg.Dir); err != nil {
 		return err
 	}

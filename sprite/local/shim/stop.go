@@ -21,10 +21,10 @@ func Stop(ctx context.Context, dir string) (release func() error, err error) {
 			return nil, err
 		}
 		if !free {
-			if err := end(ctx, st.Shim); err != nil {
+			if err := st.endShim(ctx); err != nil {
 				return nil, fmt.Errorf("stop shim: %w", err)
 			}
-			if err := end(ctx, st.Init); err != nil {
+			if err := st.endInit(ctx); err != nil {
 				return nil, fmt.Errorf("stop sprite: %w", err)
 			}
 			// A shim that has just taken the lock may not have written its name yet; look again soon.
@@ -35,8 +35,8 @@ func Stop(ctx context.Context, dir string) (release func() error, err error) {
 			}
 			continue
 		}
-		// The kernel kills the init of a dead shim; nobody else may have it.
-		if err := end(ctx, st.Init); err != nil {
+		// The init of a dead shim is about to end; nobody else may have it.
+		if err := st.endInit(ctx); err != nil {
 			return nil, errors.Join(fmt.Errorf("stop sprite: %w", err), l.release())
 		}
 		if err := cgroup.Find().Remove(groupName(dir)); err != nil {

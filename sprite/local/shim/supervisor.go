@@ -20,19 +20,26 @@ const commandFD = 4
 
 // supervisor starts one command, passes its signals on, and stays as the parent of everything that the command leaves behind.
 type supervisor struct {
-	link    link
-	pid     int
-	exited  atomic.Bool // the command's pid may belong to somebody else now
-	killing atomic.Bool
+	link      link
+	isolation Isolation
+	pid       int
+	exited    atomic.Bool // the command's pid may belong to somebody else now
+	killing   atomic.Bool
 }
 
 // runSupervisor is the role: it returns when no process is left below it.
 func runSupervisor() error {
-	if err := harden(); err != nil {
+	isolation := Namespaces
+	if len(os.Args) > 1 {
+		isolation = Isolation(os.Args[1])
+	}
+	if isolation == None {
+		steady() // its user may do anything to it anyway
+	} else if err := harden(); err != nil {
 		return err
 	}
-	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		return fmt.Errorf("become subreaper: %w", err)
+	if err := adopt(); err != nil {
+		return err
 	}
 	l, err := openLink(linkFD)
 	if err != nil {
@@ -42,7 +49,7 @@ func runSupervisor() error {
 	if err := readCommand(&c); err != nil {
 		return err
 	}
-	s := &supervisor{link: l}
+	s := &supervisor{link: l, isolation: isolation}
 	if err := s.start(c); err != nil {
 		var refusal *Refusal
 		if !errors.As(err, &refusal) {
@@ -98,7 +105,7 @@ func (s *supervisor) start(c Command) error {
 	}
 	// When memory runs out, commands go before the processes that look after them. A kernel that refuses changes nothing else.
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("500"), 0)
-	s.pid, err = asCommand(func() (int, error) { return syscall.ForkExec(path, c.Argv, attr) })
+	s.pid, err = s.limited(func() (int, error) { return syscall.ForkExec(path, c.Argv, attr) })
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("0"), 0)
 	if err != nil {
 		return &Refusal{NotStarted, fmt.Sprintf("cannot run %s: %v", path, err)}
@@ -107,6 +114,14 @@ func (s *supervisor) start(c Command) error {
 		return err
 	}
 	return letGo()
+}
+
+// limited calls fork under the limit of commands. Without namespaces there is none: the kernel would count the user's other processes too.
+func (s *supervisor) limited(fork func() (int, error)) (int, error) {
+	if s.isolation == None {
+		return fork()
+	}
+	return asCommand(fork)
 }
 
 // lookUp finds the executable as a shell in the command's environment and directory would.
@@ -162,21 +177,27 @@ func letGo() error {
 	return nil
 }
 
-// obey passes signals on until the shim is gone.
+// obey passes signals on until the shim is gone, and then ends what it has left behind.
 func (s *supervisor) obey() {
 	for {
 		var w wish
 		if _, err := s.link.receive(&w); err != nil {
+			s.end()
 			return
 		}
 		switch {
 		case unix.Signal(w.Signal) == unix.SIGKILL:
-			s.killing.Store(true)
-			killDescendants()
+			s.end()
 		case !s.exited.Load():
 			_ = syscall.Kill(-s.pid, syscall.Signal(w.Signal)) // ESRCH: just ended
 		}
 	}
+}
+
+// end kills everything below, now and as it comes up.
+func (s *supervisor) end() {
+	s.killing.Store(true)
+	killDescendants()
 }
 
 // wait reaps until nothing is left, and reports the command's exit code as soon as it is known.
@@ -198,9 +219,7 @@ func (s *supervisor) wait() error {
 			if ws.Signaled() {
 				code = 128 + int(ws.Signal())
 			}
-			if err := s.link.send(word{Exit: &code}); err != nil {
-				return err
-			}
+			_ = s.link.send(word{Exit: &code}) // a shim that is gone needs no answer; obey sees it too
 		}
 		if s.killing.Load() {
 			killDescendants() // those who were born while others died

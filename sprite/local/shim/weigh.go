@@ -61,10 +61,10 @@ func reapChild() (int, error) {
 
 // weighAll is the init's part of weigh. What processes share counts for each of them at first, which costs next to nothing to find out;
 // only if that is too much, they are looked at closely. Pids are the Sprite's own, so that a mistake hits nobody else.
-func weighAll(limit int64) weight {
+func weighAll(isolation Isolation, limit int64) weight {
 	rough := map[int]int64{}
 	var w weight
-	for _, pid := range append(others(), os.Getpid()) {
+	for _, pid := range append(others(isolation), os.Getpid()) {
 		rough[pid] = resident(pid)
 		w.Bytes += rough[pid]
 	}
