@@ -39,6 +39,10 @@ type Config struct {
 	Isolation    string       // of local Sprites: namespaces, which it is if empty, or none
 	RuntimesDir  string       // where local Sprites find the programs of runtimes; in DataDir if empty
 	Processes    int          // the commands of a local Sprite may have at once; 4096 if it is 0
+	Memory       int64        // bytes that a local Sprite may use; half of the machine's if it is 0
+	CPUs         float64      // whose time a local Sprite may use; all if it is 0
+	Disk         int64        // bytes of the disk that a local Sprite may use; 20 GiB if it is 0
+	AllDisk      int64        // bytes that all local Sprites may use together; no limit if it is 0
 	AllowHosts   []string     // private ones that local Sprites may reach
 	Executable   string       // that local Sprites are started with; this program if empty
 
@@ -213,7 +217,9 @@ func firstToken(ctx context.Context, st *store.Store, configured store.Secret) (
 type backend struct {
 	client    *sprite.Client
 	install   func(context.Context, runtimes.Package) error
-	preflight *preflight // nil if it is not on this machine
+	preflight *preflight                       // nil if it is not on this machine
+	limits    string                           // how Sprites on this machine are limited
+	sizes     func() (map[string]int64, error) // of Sprites on this machine, by name
 	close     func() error
 }
 
@@ -236,6 +242,8 @@ func openSprites(ctx context.Context, c Config) (*backend, error) {
 	return &backend{
 		client:    client,
 		preflight: pre,
+		limits:    host.Limits(),
+		sizes:     host.Sizes,
 		install: func(ctx context.Context, p runtimes.Package) error {
 			return packages.Install(ctx, p.Name, p.Version, p.Executable(goruntime.GOARCH), p.Binary)
 		},
@@ -252,7 +260,8 @@ func openSprites(ctx context.Context, c Config) (*backend, error) {
 func openHost(ctx context.Context, c Config, token string) (*local.Host, error) {
 	host, err := local.Open(ctx, local.Options{
 		Dir: filepath.Join(c.DataDir, "sprites"), Executable: c.Executable, Token: token, Isolation: local.Isolation(c.Isolation),
-		Shares: []local.Share{{Source: c.RuntimesDir, Target: "/opt/aod"}}, AllowHosts: c.AllowHosts, Processes: c.Processes, Log: c.Log,
+		Shares: []local.Share{{Source: c.RuntimesDir, Target: "/opt/aod"}}, AllowHosts: c.AllowHosts, Log: c.Log,
+		Processes: c.Processes, Memory: c.Memory, CPUs: c.CPUs, Disk: c.Disk, AllDisk: c.AllDisk,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the local Sprites host: %w", err)

@@ -19,16 +19,30 @@ type Sprite struct {
 	Session string // its id
 	Status  string // in the words of the Sprites service
 	Created time.Time
+	Size    int64 // bytes of this machine's disk as of the last look; -1 where Sprites run elsewhere
 }
 
 // Sprites returns all Sprites of the deployment. A server may be running.
 func Sprites(ctx context.Context, c Config) (all []Sprite, err error) {
 	err = withSprites(ctx, c, func(b *backend, prefix string) error {
 		found, err := b.client.List(ctx, prefix)
-		for _, s := range found {
-			all = append(all, Sprite{Name: s.Name, Session: strings.TrimPrefix(s.Name, prefix), Status: s.Status, Created: s.Created})
+		if err != nil {
+			return err
 		}
-		return err
+		var sizes map[string]int64
+		if b.sizes != nil {
+			if sizes, err = b.sizes(); err != nil {
+				return err
+			}
+		}
+		for _, s := range found {
+			size := int64(-1)
+			if n, known := sizes[s.Name]; known {
+				size = n
+			}
+			all = append(all, Sprite{Name: s.Name, Session: strings.TrimPrefix(s.Name, prefix), Status: s.Status, Created: s.Created, Size: size})
+		}
+		return nil
 	})
 	return all, err
 }

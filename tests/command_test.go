@@ -231,7 +231,7 @@ func TestSpritesCommands(t *testing.T) {
 		t.Errorf("%q %q %v", listed, words, err)
 	}
 	for _, session := range []string{running, ended} {
-		if !regexp.MustCompile(`(?m)^` + session + `  warm    2\d{3}-\S+  aod-[0-9a-f]{8}-` + session + `$`).MatchString(listed) {
+		if !regexp.MustCompile(`(?m)^` + session + `  warm    2\d{3}-\S+  [0-9.]+ (?:B|[KM]iB) +aod-[0-9a-f]{8}-` + session + `$`).MatchString(listed) {
 			t.Errorf("%s is not in %s", session, listed)
 		}
 	}
@@ -266,6 +266,9 @@ func TestBadSettingsStopTheStart(t *testing.T) {
 		"AOD_LOG_LEVEL=loud":               "AOD_LOG_LEVEL: it is not one of debug, info, warn, error: loud",
 		"AOD_PUBLIC_URL=example.com":       "AOD_PUBLIC_URL: it is not of the form https://host: example.com",
 		"AOD_SPRITE_ISOLATION=None":        "AOD_SPRITE_ISOLATION: it is not one of namespaces, none: None",
+		"AOD_SPRITE_MEMORY=much":           "AOD_SPRITE_MEMORY: it is not a size as in 512MiB or 4GiB: much",
+		"AOD_SPRITE_DISK=1M":               "AOD_SPRITE_DISK: it is less than 32MiB: 1M",
+		"AOD_SPRITE_CPUS=0":                "AOD_SPRITE_CPUS: it is not a number from 0.01 to 4096: 0",
 		"AOD_ADDR=nonsense":                "AOD_ADDR: address nonsense: missing port in address",
 	} {
 		_, words, err := aod(t, []string{setting}, "serve", "--data-dir", t.TempDir())

@@ -9,5 +9,7 @@
 //     there is output, in order, and then the exit code.
 //   - With isolation None, which somebody has to choose, commands run as the host's own user, unconfined, with their files in the Sprite's
 //     folder. A Sprite is never started under another isolation than it was made for.
+//   - A Sprite that uses more of the disk than it may is stopped, and nothing starts in it or is written to it (507) until files are removed.
+//     The disk that all Sprites share is never filled: nothing starts when it runs short, and whoever goes on filling it is stopped.
 //   - A network policy that this host cannot enforce is refused with 501, not stored.
 package local

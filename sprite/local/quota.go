@@ -92,9 +92,6 @@ func (h *Host) allowance(name string, length int64) (int64, error) {
 	if err := h.room(max(0, length)); err != nil {
 		return 0, err
 	}
-	q := &h.quota
-	q.mu.Lock()
-	defer q.mu.Unlock()
 	u, err := h.usage(name, max(0, length))
 	if err != nil {
 		return 0, err
@@ -112,31 +109,18 @@ func (h *Host) usage(name string, n int64) (disk.Usage, error) {
 	if err != nil || !u.Stale || !u.Full && u.Bytes+n < h.opts.Disk {
 		return u, err
 	}
-	bytes, err := disk.Measure(h.ctx, h.dir(name))
-	if err != nil {
-		return u, err
-	}
-	u = disk.Usage{Bytes: bytes, At: time.Now(), Full: bytes > h.opts.Disk}
-	return u, u.Save(h.dir(name))
+	return disk.Renew(h.ctx, h.dir(name), h.opts.Disk)
 }
 
 // wrote and removed note what the file API has changed. The Sprite's own measurements come on top of that.
 func (h *Host) wrote(name string, n int64) error {
-	return h.note(name, func(u *disk.Usage) bool { u.Bytes += n; return n > 0 })
+	_, err := disk.Update(h.dir(name), func(u *disk.Usage) { u.Bytes += n })
+	return err
 }
 
 func (h *Host) removed(name string) error {
-	return h.note(name, func(u *disk.Usage) bool { was := u.Stale; u.Stale = true; return !was })
-}
-
-func (h *Host) note(name string, change func(*disk.Usage) bool) error {
-	h.quota.mu.Lock()
-	defer h.quota.mu.Unlock()
-	u, err := disk.Load(h.dir(name))
-	if err != nil || !change(&u) {
-		return err
-	}
-	return u.Save(h.dir(name))
+	_, err := disk.Update(h.dir(name), func(u *disk.Usage) { u.Stale = true })
+	return err
 }
 
 // machineMemory is half of the machine's, and at least 1 GiB.

@@ -38,7 +38,8 @@ type environment struct {
 // of a turn that runs aod.
 var known = []string{
 	"AOD_ADDR", "AOD_DATA_DIR", "AOD_PUBLIC_URL", "AOD_BOOTSTRAP_TOKEN", "AOD_ENCRYPTION_KEY",
-	"AOD_MAX_CONCURRENT_SESSIONS", "AOD_RUNTIMES_DIR", "AOD_SPRITE_ISOLATION", "AOD_SPRITE_ALLOW_HOSTS", "AOD_SPRITE_PROCESSES", "AOD_SPRITES_TOKEN",
+	"AOD_MAX_CONCURRENT_SESSIONS", "AOD_RUNTIMES_DIR", "AOD_SPRITE_ISOLATION", "AOD_SPRITE_ALLOW_HOSTS", "AOD_SPRITE_PROCESSES",
+	"AOD_SPRITE_MEMORY", "AOD_SPRITE_CPUS", "AOD_SPRITE_DISK", "AOD_SPRITES_DISK", "AOD_SPRITES_TOKEN",
 	"AOD_CORS_ORIGINS", "AOD_LOG_FORMAT", "AOD_LOG_LEVEL", "AOD_API_URL", "AOD_API_TOKEN", "AOD_SESSION_ID", "AOD_MODEL",
 }
 
@@ -48,6 +49,7 @@ var secrets = []string{"AOD_BOOTSTRAP_TOKEN", "AOD_ENCRYPTION_KEY", "AOD_SPRITES
 const (
 	defaultMaxSessions = 100
 	defaultProcesses   = 4096
+	defaultDisk        = 20 << 30
 )
 
 // configure puts the configuration together: flags, then variables, then defaults.
@@ -68,6 +70,10 @@ func configure(f *flags) (server.Config, error) {
 		RuntimesDir:    env.get("AOD_RUNTIMES_DIR"),
 		AllowHosts:     list(env.get("AOD_SPRITE_ALLOW_HOSTS")),
 		Processes:      env.count("AOD_SPRITE_PROCESSES", defaultProcesses),
+		Memory:         env.size("AOD_SPRITE_MEMORY", 0),
+		CPUs:           env.decimal("AOD_SPRITE_CPUS"),
+		Disk:           env.size("AOD_SPRITE_DISK", defaultDisk),
+		AllDisk:        env.size("AOD_SPRITES_DISK", 0),
 		Keys:           map[string]store.Secret{},
 		CORSOrigins:    list(env.get("AOD_CORS_ORIGINS")),
 		Version:        version,

@@ -39,6 +39,13 @@ be replaced by one with _FILE at its end that names a file.
                                for a machine or container that is the isolation itself
   AOD_SPRITE_PROCESSES         processes and threads that the commands of a local
                                Sprite may have at once (4096)
+  AOD_SPRITE_MEMORY            memory of a local Sprite, as in 4GiB or 512MiB (half of
+                               the machine's)
+  AOD_SPRITE_CPUS              processors whose time a local Sprite may use, as in
+                               1.5 (all; which limits hold here says: aod doctor)
+  AOD_SPRITE_DISK              disk space of a local Sprite (20GiB)
+  AOD_SPRITES_DISK             disk space of all local Sprites together (no limit,
+                               but they leave 1 GiB or 2 % free)
   AOD_SPRITE_ALLOW_HOSTS       private and loopback hosts that local Sprites may reach
                                all the same, separated by commas: NAME, NAME:PORT,
                                NAME:PORT=ADDRESS, ADDRESS, NETWORK/BITS; what is at

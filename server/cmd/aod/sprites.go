@@ -37,10 +37,10 @@ func spritesListCommand(f *flags) *cobra.Command {
 				return err
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "SESSION\tSTATUS\tCREATED\tNAME")
+			fmt.Fprintln(w, "SESSION\tSTATUS\tCREATED\tSIZE\tNAME")
 			for _, s := range all {
 				created := store.Micros(s.Created.UnixMicro())
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.Session, s.Status, when(&created), s.Name)
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Session, s.Status, when(&created), sizeText(s.Size), s.Name)
 			}
 			return w.Flush()
 		},

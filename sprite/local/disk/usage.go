@@ -5,6 +5,7 @@
 package disk
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -62,6 +63,52 @@ func (u Usage) Save(dir string) error {
 		return errors.Join(fmt.Errorf("write disk usage: %w", err), os.Remove(f.Name()))
 	}
 	return nil
+}
+
+// Update changes the note by what f makes of it, and nobody else meanwhile. It answers the new note.
+func Update(dir string, f func(*Usage)) (Usage, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return Usage{}, fmt.Errorf("lock disk usage: %w", err)
+	}
+	defer d.Close()
+	for {
+		if err = unix.Flock(int(d.Fd()), unix.LOCK_EX); !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return Usage{}, fmt.Errorf("lock disk usage: %w", err)
+	}
+	before, err := Load(dir)
+	if err != nil {
+		before = Usage{Stale: true} // what cannot be read is no reason never to write it again
+	}
+	after := before
+	if f(&after); after == before {
+		return after, nil
+	}
+	return after, after.Save(dir)
+}
+
+// Renew measures a Sprite and notes the outcome. Files that are removed meanwhile leave the note stale. The note is there on ErrRestless as
+// well, and full.
+func Renew(ctx context.Context, dir string, limit int64) (Usage, error) {
+	_, _ = Update(dir, func(u *Usage) { u.Stale = false }) // where the disk is full it may not work, and is no reason not to look
+	bytes, err := Measure(ctx, dir)
+	restless := errors.Is(err, ErrRestless)
+	if err != nil && !restless {
+		return Usage{}, errors.Join(err, noteStale(dir))
+	}
+	u, uerr := Update(dir, func(u *Usage) {
+		u.Bytes, u.At, u.Full = bytes, time.Now().UTC(), restless || limit > 0 && bytes > limit
+	})
+	return u, errors.Join(err, uerr)
+}
+
+func noteStale(dir string) error {
+	_, err := Update(dir, func(u *Usage) { u.Stale = true })
+	return err
 }
 
 // Space is what a file system has left for ordinary users, and in all.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/agent-on-demand/aod/sprite/local/disk"
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -35,9 +34,10 @@ type guard struct {
 	wake chan struct{}
 	weak bool // memory is for us to watch
 
-	running func() bool
+	running func() (sessions, strays bool)
 	tell    func(text string)
-	kill    func()
+	kill    func() // every session
+	purge   func() // the whole machine
 	weigh   func(limit int64) (weight, error)
 
 	full atomic.Bool
@@ -57,7 +57,7 @@ func newGuard(s *shim, weak bool) *guard {
 		u = disk.Usage{Stale: true}
 	}
 	g := &guard{
-		cfg: s.cfg, wake: make(chan struct{}, 1), weak: weak, running: s.inUse, tell: s.tell, kill: s.killAll, weigh: s.machine.weigh,
+		cfg: s.cfg, wake: make(chan struct{}, 1), weak: weak, running: s.inUse, tell: s.tell, kill: s.killAll, purge: s.machine.kill, weigh: s.machine.weigh,
 		usage: u, before: u.Bytes,
 	}
 	g.full.Store(u.Full)
@@ -81,13 +81,17 @@ func (g *guard) run() {
 		for pause, on := hastyTime, true; on; {
 			timer.Reset(pause)
 			<-timer.C
-			on = g.running()
+			sessions, strays := g.running()
+			on = sessions || strays
 			pause = guardTime
 			if g.checkMemory() {
 				pause = hastyTime
 			}
 			if g.checkDisk(!on) {
 				pause = hastyTime
+			}
+			if strays && g.full.Load() {
+				g.purge()
 			}
 		}
 	}
@@ -137,20 +141,16 @@ func (g *guard) measure() error {
 	ctx, cancel := context.WithTimeout(context.Background(), measureTime)
 	defer cancel()
 	began := time.Now()
-	bytes, err := disk.Measure(ctx, g.cfg.Dir)
+	u, err := disk.Renew(ctx, g.cfg.Dir, g.cfg.Disk)
 	g.took, g.measured = time.Since(began), time.Now()
 	if space, serr := disk.SpaceOf(g.cfg.Dir); serr == nil {
 		g.free = space.Free
 	}
-	restless := errors.Is(err, disk.ErrRestless)
-	if err != nil && !restless {
+	if u.At.IsZero() {
 		return err
 	}
-	g.usage = disk.Usage{Bytes: bytes, At: g.measured, Full: restless || g.cfg.Disk > 0 && bytes > g.cfg.Disk}
-	if err := g.usage.Save(g.cfg.Dir); err != nil {
-		complain("note the disk usage", err) // perhaps because the disk is full
-	}
-	g.full.Store(g.usage.Full)
+	g.usage = u // even if it could not be written because the disk is full
+	g.full.Store(u.Full)
 	return err
 }
 
@@ -204,30 +204,6 @@ func (g *guard) checkMemory() (hasty bool) {
 		g.tell(fmt.Sprintf("the sprite's memory is used up: %s of %s; process %d was killed", disk.Text(w.Bytes), disk.Text(g.cfg.Memory), w.Killed))
 	}
 	return w.Bytes > g.cfg.Memory/2
-}
-
-// inUse says whether the Sprite has sessions.
-func (s *shim) inUse() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.sessions) > 0
-}
-
-// killAll kills everything that sessions have started.
-func (s *shim) killAll() {
-	for _, sess := range s.current() {
-		_ = sess.signal(unix.SIGKILL)
-	}
-}
-
-func (s *shim) current() []*session {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := make([]*session, 0, len(s.sessions))
-	for _, sess := range s.sessions {
-		out = append(out, sess)
-	}
-	return out
 }
 
 func complain(what string, err error) { fmt.Fprintf(os.Stderr, "%s: %v\n", what, err) }

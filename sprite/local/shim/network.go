@@ -144,10 +144,3 @@ func attempt(what string, serve func() error) {
 		complain(what, err)
 	}
 }
-
-// tell shows every session of the Sprite a line of ours.
-func (s *shim) tell(text string) {
-	for _, sess := range s.current() {
-		sess.tell("aod: " + text)
-	}
-}
