@@ -60,6 +60,17 @@ func (e *Egress) serveTUN(fd int) error {
 		inside.Wait()
 		s.Destroy()
 	}()
+	// Before there is a device: packets come from then on, and the stack does not lock this.
+	s.SetTransportProtocolHandler(tcp.ProtocolNumber, tcp.NewForwarder(s, 0, maxStreams, func(r *tcp.ForwarderRequest) {
+		done, ok := e.begin()
+		if !ok {
+			r.Complete(true)
+			return
+		}
+		defer done()
+		e.takeStream(r)
+	}).HandlePacket)
+	s.SetTransportProtocolHandler(udp.ProtocolNumber, udp.NewForwarder(s, e.takeFlow).HandlePacket)
 	if err := setUp(s, link); err != nil {
 		return err
 	}
@@ -75,16 +86,6 @@ func (e *Egress) serveTUN(fd int) error {
 	defer calls.Close()
 	inside.Go(func() { e.serveDNS(questions) })
 	inside.Go(func() { e.serveDNSCalls(calls) })
-	s.SetTransportProtocolHandler(tcp.ProtocolNumber, tcp.NewForwarder(s, 0, maxStreams, func(r *tcp.ForwarderRequest) {
-		done, ok := e.begin()
-		if !ok {
-			r.Complete(true)
-			return
-		}
-		defer done()
-		e.takeStream(r)
-	}).HandlePacket)
-	s.SetTransportProtocolHandler(udp.ProtocolNumber, udp.NewForwarder(s, e.takeFlow).HandlePacket)
 	select {
 	case <-e.ctx.Done():
 		return nil
