@@ -116,11 +116,13 @@ func (e *Egress) Close() error {
 }
 
 // open registers what Close must close, and counts the caller among what it waits for. The caller calls leave when it is through.
-func (e *Egress) open(d io.Closer) (leave func(), err error) {
+// After Close it closes d itself.
+func (e *Egress) open(d io.Closer) (leave func(), ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
-		return nil, errors.Join(errClosed, d.Close())
+		_ = d.Close()
+		return nil, false
 	}
 	e.doors[d] = struct{}{}
 	e.work.Add(1)
@@ -129,7 +131,7 @@ func (e *Egress) open(d io.Closer) (leave func(), err error) {
 		delete(e.doors, d)
 		e.mu.Unlock()
 		e.work.Done()
-	}, nil
+	}, true
 }
 
 // begin counts work among what Close waits for. It fails when Close was called.

@@ -6,11 +6,11 @@ import (
 )
 
 // ServeForward carries every connection that l accepts to the same port of the host's loopback, if the operator forwards it and the policy
-// allows it; others are reset. It closes l, and returns nil when Close ended it.
+// allows it; others are reset. It closes l, and returns nil when Close ends it.
 func (e *Egress) ServeForward(l net.Listener, port uint16) error {
-	leave, err := e.open(l)
-	if err != nil {
-		return err
+	leave, ok := e.open(l)
+	if !ok {
+		return nil
 	}
 	defer leave()
 	defer l.Close()

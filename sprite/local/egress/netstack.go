@@ -34,7 +34,7 @@ const (
 func (e *Egress) ServeTUN(fd int) error {
 	done, ok := e.begin()
 	if !ok {
-		return errors.Join(errClosed, unix.Close(fd))
+		return unix.Close(fd)
 	}
 	defer done()
 	return e.ended(errors.Join(e.serveTUN(fd), unix.Close(fd)))

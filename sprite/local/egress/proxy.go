@@ -23,11 +23,11 @@ const (
 )
 
 // ServeProxy answers what l accepts as an HTTP proxy does: CONNECT, and requests for absolute http:// URLs, upgrades among them.
-// A denial is a 403 that says why in one line of text, an upstream that fails a 502. It closes l, and returns nil when Close ended it.
+// A denial is a 403 that says why in one line of text, an upstream that fails a 502. It closes l, and returns nil when Close ends it.
 func (e *Egress) ServeProxy(l net.Listener) error {
-	leave, err := e.open(l)
-	if err != nil {
-		return err
+	leave, ok := e.open(l)
+	if !ok {
+		return nil
 	}
 	defer leave()
 	transport := &http.Transport{
@@ -57,9 +57,9 @@ func (e *Egress) ServeProxy(l net.Listener) error {
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: silent,
 		BaseContext: func(net.Listener) context.Context { return e.ctx },
 	}
-	unwatch, err := e.open(s) // closes the clients, too
-	if err != nil {
-		return err
+	unwatch, ok := e.open(s) // closes the clients, too
+	if !ok {
+		return nil
 	}
 	defer unwatch()
 	return e.ended(s.Serve(entrance{l, e}))

@@ -101,8 +101,8 @@ func TestSlowListenerHoldsNothingUp(t *testing.T) {
 	if err := e.Close(); err != nil || <-served != nil {
 		t.Error(err)
 	}
-	if err := e.ServeProxy(listen(t)); err == nil {
-		t.Error("serves after Close")
+	if l := listen(t); e.ServeProxy(l) != nil || e.ServeForward(l, 1) != nil || l.Close() == nil {
+		t.Error("after Close it does not end at once")
 	}
 }
 
@@ -121,9 +121,18 @@ func TestNoSpellingOfAnAddressPasses(t *testing.T) {
 	w := open(t, egress.Config{Hosts: hostList(t, "other.test")})
 	for _, policy := range []egress.Policy{{}, allowing("*", fmt.Sprintf("*:%d", port)), allowing(fmt.Sprintf("localhost:%d", port))} {
 		w.SetPolicy(policy)
-		for _, host := range append(spellings, "localhost", "LOCALHOST.", "1.2.3.4.5", "127.0.0.08", "999.1.1.1", "0x7f.0.0.0x1ff", "[::1", "a@127.0.0.1", "%31", "ⅰ27.0.0.1") {
+		for _, host := range append(spellings, "localhost", "LOCALHOST.") {
 			_, _, r := w.connect(t, fmt.Sprintf("%s:%d", host, port))
-			if r.StatusCode != 403 && r.StatusCode != 400 {
+			if strings.Contains(host, "%") && r.StatusCode == 400 {
+				continue // net/http takes no zone
+			}
+			if text := r.Header.Get("X-Sprite-Egress"); r.StatusCode != 403 || policy.Unrestricted() && !strings.HasSuffix(text, " is a private or local address") &&
+				!strings.HasSuffix(text, "resolves to 127.0.0.1, a private or local address") {
+				t.Errorf("%v lets %s pass: %d %q", policy, host, r.StatusCode, text)
+			}
+		}
+		for _, host := range []string{"1.2.3.4.5", "127.0.0.08", "999.1.1.1", "0x7f.0.0.0x1ff", "[::1", "a@127.0.0.1", "%31", "ⅰ27.0.0.1"} {
+			if _, _, r := w.connect(t, fmt.Sprintf("%s:%d", host, port)); r.StatusCode != 400 {
 				t.Errorf("%v lets %s pass: %d", policy, host, r.StatusCode)
 			}
 		}
