@@ -1,5 +1,6 @@
 // Package local is a Sprites host inside this process: it speaks the HTTP and WebSocket protocol of the Sprites service, and its Sprites
-// are namespaces on this machine (package shim). It opens no port; clients reach it through Host.DialContext.
+// are namespaces on this machine (package shim). It opens no port; clients reach it through Host.DialContext, and at the listeners that
+// Host.Serve is given.
 //
 // What a client may rely on:
 //
@@ -12,4 +13,9 @@
 //   - A Sprite that uses more of the disk than it may is stopped, and nothing starts in it or is written to it (507) until files are removed.
 //     The disk that all Sprites share is never filled: nothing starts when it runs short, and whoever goes on filling it is stopped.
 //   - A network policy that this host cannot enforce is refused with 501, not stored.
+//   - A checkpoint is a copy of the Sprite's files while it runs: what a program has not finished writing is as after a power cut. It is
+//     there as a whole or not at all. Owners, modes, times, links, holes and attributes come along; sockets do not.
+//   - A restore, once it begins to replace files, is finished, by the next Host if need be. It ends everything that runs in the Sprite.
+//   - The file API follows links as the Sprite sees them, never out of its tree. Copies keep links as links, leave out sockets, and appear
+//     complete or not at all.
 package local

@@ -6,17 +6,18 @@ import (
 	"time"
 )
 
-// api asks the Sprite's own API from inside, with a client that every Sprite of these tests has.
-const api = `api() { python3 - "$@" <<'END'
+// api asks the Sprite's own API from inside: method, path and body in a line each, for as many requests as there are lines.
+const api = `api() { python3 -c '
 import http.client, socket, sys
-c = http.client.HTTPConnection("sprite")
-c.sock = socket.socket(socket.AF_UNIX)
-c.sock.connect("/.sprite/api.sock")
-c.request(sys.argv[1], sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else None)
-r = c.getresponse()
-print((str(r.status) + ' ' + r.read().decode()).strip())
-END
-}
+for line in sys.stdin:
+	method, path, body = (line.strip() + "  ").split(" ", 2)
+	c = http.client.HTTPConnection("sprite")
+	c.sock = socket.socket(socket.AF_UNIX)
+	c.sock.connect("/.sprite/api.sock")
+	c.request(method, path, body.strip() or None)
+	r = c.getresponse()
+	print((str(r.status) + " " + r.read().decode()).strip())
+'; }
 `
 
 // kept goes through what a Sprite sees at /.sprite.
@@ -25,33 +26,37 @@ func kept(t *testing.T, m *machine, name string) {
 	got := m.sh(t, name, api+`cat /.sprite/policy/network.json; test -s /.sprite/version.txt && command -v sprite-env; bash -lc 'command -v sprite-env'
 for f in /.sprite/new /.sprite/api.sock /.sprite/bin/sprite-env; do (echo x > $f) 2>/dev/null && echo $f written; done; rm -f /.sprite/api.sock 2>/dev/null && echo removed
 PATH=/.sprite/bin:/none /bin/sh /.sprite/bin/sprite-env curl 2>&1; sprite-env other >/dev/null 2>&1; echo $?
-api POST /v1/tasks '{"name":"b","expire":"1h"}' | cut -c 1-22; api POST /v1/tasks '{"name":"b","expire":3}' | cut -c 1-3; api PUT /v1/tasks/a '{"expire":60}' | cut -c 1-3
-api PUT /v1/tasks '{"name":"a","expire":"300"}' | cut -c 1-3; api GET /v1/tasks | grep -o '"name":"."'; api GET /v1/tasks/a | cut -c 1-3; api GET /v1/tasks/c
-for b in '{"name":"x","expire":"2h"}' '{"name":"x","expire":-1}' '{"expire":1}' '[]' '' '{"name":"x","expire":{}}'; do api POST /v1/tasks "$b" | cut -c 1-3; done
-api DELETE /v1/tasks/a; api DELETE /v1/tasks/a | cut -c 1-3; api DELETE /v1/tasks/b; api GET /v1/other | cut -c 1-3`)
+api <<'END' | sed 's/,"started_at":"[^"]*","expires_at":"[^"]*"//g'
+POST /v1/tasks {"name":"b","expire":"1h"}
+POST /v1/tasks {"name":"b","expire":3}
+PUT /v1/tasks/a {"expire":60}
+PUT /v1/tasks {"name":"a","expire":"300"}
+GET /v1/tasks
+GET /v1/tasks/a
+GET /v1/tasks/c
+POST /v1/tasks {"name":"x","expire":"2h"}
+POST /v1/tasks []
+DELETE /v1/tasks/a
+DELETE /v1/tasks/a
+DELETE /v1/tasks/b
+END`)
 	want := `{"rules":[]}
 /.sprite/bin/sprite-env
 /.sprite/bin/sprite-env
 sprite-env: there is no curl in this sprite; install it with: apt-get install curl
 2
-201 {"name":"b","start
-409
-200
-200
-"name":"a"
-"name":"b"
-200
+201 {"name":"b"}
+409 {"error":"already_exists","message":"a task of this name exists"}
+200 {"name":"a"}
+200 {"name":"a"}
+200 {"tasks":[{"name":"a"},{"name":"b"}]}
+200 {"name":"a"}
 404 {"error":"not_found","message":"task not found"}
-400
-400
-400
-400
-400
-400
+400 {"error":"bad_request","message":"expire must be a duration like \"5m\", or seconds, up to 1h"}
+400 {"error":"bad_request","message":"the body must be a JSON object like {\"name\":\"build\",\"expire\":\"5m\"}"}
 204
-404
+404 {"error":"not_found","message":"task not found"}
 204
-404
 `
 	if got != want {
 		t.Errorf("inside:\n%s", got)
@@ -74,17 +79,17 @@ func TestTaskKeepsASpriteWarm(t *testing.T) {
 	opts.Idle = 100 * time.Millisecond
 	m := openWith(t, opts)
 	m.create(t, "task")
-	m.sh(t, "task", api+`api POST /v1/tasks '{"name":"t","expire":2}'`)
+	m.sh(t, "task", api+`echo 'POST /v1/tasks {"name":"t","expire":2}' | api`)
 	init := initPid(t, m, "task")
 	begun := time.Now()
 	waitCold(t, m, "task") // when the task has expired
 	if time.Since(begun) < time.Second {
 		t.Error("the task did not keep the sprite")
 	}
-	m.sh(t, "task", api+`api POST /v1/tasks '{"name":"t","expire":"1h"}'`)
+	m.sh(t, "task", api+`echo 'POST /v1/tasks {"name":"t","expire":"1h"}' | api`)
 	if now := initPid(t, m, "task"); now == init {
 		t.Error("the sprite was never cold")
 	}
-	m.sh(t, "task", api+`api DELETE /v1/tasks/t`)
+	m.sh(t, "task", api+`echo DELETE /v1/tasks/t | api`)
 	waitCold(t, m, "task")
 }

@@ -199,7 +199,7 @@ func (t *tasks) accept(w http.ResponseWriter, r *http.Request, fresh bool) error
 		Expire json.RawMessage `json:"expire"`
 	}
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxTaskBody)).Decode(&q); err != nil {
-		return badTask("the body must be a JSON object: " + err.Error())
+		return badTask(`the body must be a JSON object like {"name":"build","expire":"5m"}`)
 	}
 	if name := r.PathValue("name"); name != "" {
 		q.Name = name

@@ -1,0 +1,60 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// A checkpoint that is given up in the middle leaves nothing, whatever the modes of what was copied.
+func TestCancelledCopyLeavesNothing(t *testing.T) {
+	t.Parallel()
+	s := checkpoints{sprite: t.TempDir()}
+	s.dir = filepath.Join(s.sprite, "checkpoints")
+	for _, d := range []string{"ov", "root/a/b", "root/c", "checkpoints"} {
+		if err := os.MkdirAll(filepath.Join(s.sprite, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cause := errors.New("enough")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	if dir, err := s.draft(ctx, s.sprite, nil); err != nil {
+		t.Errorf("whole: %s %v", dir, err)
+	}
+	cancel(cause)
+	if dir, err := s.draft(ctx, s.sprite, nil); !errors.Is(err, cause) {
+		t.Errorf("given up: %s %v", dir, err)
+	}
+	if left, err := filepath.Glob(filepath.Join(s.dir, "*")); err != nil || len(left) != 1 { // the whole one
+		t.Errorf("left: %v %v", left, err)
+	}
+	if err := s.clean(); err != nil {
+		t.Error(err)
+	}
+	if left, err := filepath.Glob(filepath.Join(s.dir, "*")); err != nil || len(left) > 0 {
+		t.Errorf("after cleaning: %v %v", left, err)
+	}
+}
+
+func TestCopyIsBounded(t *testing.T) {
+	t.Parallel()
+	tree := sprite0(t)
+	at := tree.root.Name()
+	for range maxDepth + 2 {
+		at += "/x"
+	}
+	if err := os.MkdirAll(at, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tree.copy(t.Context(), "/x", "/y", true); !errors.Is(err, errTooDeep) {
+		t.Errorf("deep: %v", err)
+	}
+	if left, err := os.ReadDir(tree.root.Name()); err != nil || len(left) != 6 {
+		t.Errorf("left: %v %v", left, err)
+	}
+	if err := tree.chmod(t.Context(), "/x", 0o700, true, func(string) {}); !errors.Is(err, errTooDeep) {
+		t.Errorf("deep chmod: %v", err)
+	}
+}
