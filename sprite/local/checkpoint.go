@@ -129,6 +129,7 @@ func (h *Host) restoreCheckpoint(w http.ResponseWriter, r *http.Request) error {
 	if l != nil && err == nil {
 		// The client may leave, but half a restore helps nobody.
 		err = h.replace(context.WithoutCancel(r.Context()), rec, s, fresh)
+		h.clear(rec, s)
 	}
 	unlock()
 	if l == nil {
@@ -158,10 +159,20 @@ func (h *Host) replace(ctx context.Context, rec record, s checkpoints, fresh str
 	if err := shim.Replace(ctx, s.sprite, fresh); err != nil {
 		return fmt.Errorf("restore checkpoint: %w", err)
 	}
-	if err := s.clean(); err != nil {
+	return nil
+}
+
+// clear removes the files that a restore has replaced, while the Sprite may be used again.
+func (h *Host) clear(rec record, s checkpoints) {
+	_, release := h.gates.use(rec.Name)
+	defer release()
+	now, err := h.load(rec.Name)
+	if err == nil && now.ID == rec.ID {
+		err = errors.Join(s.clean(), h.removed(rec.Name))
+	}
+	if err != nil {
 		h.log.Warn("cannot remove a sprite's old files", "sprite", rec.Name, "error", err)
 	}
-	return h.removed(rec.Name)
 }
 
 // onCheckpoints holds the Sprite of the request in existence, and its checkpoints for f alone.

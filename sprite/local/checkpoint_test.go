@@ -57,10 +57,10 @@ const (
 mkfifo pipe; truncate -s 100M sparse; printf x | dd of=sparse bs=1 seek=50000000 conv=notrunc 2>/dev/null; touch -d 2001-02-03T04:05:06Z deep/er/f
 mkdir shut && echo secret > shut/in && chmod 0 shut/in shut; mkdir half && touch half/f && chmod 0600 half
 python3 -c 'import os; os.setxattr("/workspace/deep", "user.note", b"kept")'
-echo tool > /usr/local/bin/tool; rm /usr/share/doc/bash/copyright; rm -rf /usr/share/doc/dash; echo mine > /etc/mine`
+echo tool > /usr/local/bin/tool; rm /usr/share/doc/bash/copyright; rm -rf /usr/share/doc/dash /usr/share/doc/grep; mkdir /usr/share/doc/grep; echo mine > /etc/mine`
 	inventory = `cd /workspace && find . -printf '%p %y %m %U %G %s %n %l %T@\n' | grep -v '^\. ' | sort; test hard -ef deep/er/f && cat hard; test $(du -k sparse | cut -f1) -lt 1000 && echo sparse
 python3 -c 'import os; print(os.getxattr("/workspace/deep", "user.note"))'
-cat /usr/local/bin/tool /etc/mine; ls -d /usr/share/doc/bash/copyright /usr/share/doc/dash 2>&1; true`
+cat /usr/local/bin/tool /etc/mine; ls -d /usr/share/doc/bash/copyright /usr/share/doc/dash 2>&1; ls -A /usr/share/doc/grep`
 )
 
 // checkpointed goes through the life of checkpoints.
@@ -143,7 +143,7 @@ func TestRestoreIsFinishedAfterACrash(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			first := &machine{Host: h, opts: opts}
+			first := &machine{Host: h, opts: opts, reach: h.DialContext}
 			if status, text := first.request(t, "POST", "/v1/sprites", `{"name":"crash"}`, token); status != 201 {
 				t.Fatalf("%d %s", status, text)
 			}

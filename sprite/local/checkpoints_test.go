@@ -3,9 +3,12 @@ package local
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // A checkpoint that is given up in the middle leaves nothing, whatever the modes of what was copied.
@@ -56,5 +59,21 @@ func TestCopyIsBounded(t *testing.T) {
 	}
 	if err := tree.chmod(t.Context(), "/x", 0o700, true, func(string) {}); !errors.Is(err, errTooDeep) {
 		t.Errorf("deep chmod: %v", err)
+	}
+}
+
+// A copier that finds a link where a file or folder has just been does not follow it.
+func TestCopyOpensNoLink(t *testing.T) {
+	t.Parallel()
+	tree, victim := sprite0(t), t.TempDir()
+	plant(t, tree.root.Name(), victim)
+	if err := os.WriteFile(filepath.Join(victim, "secret"), []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, kind := range map[string]uint32{"file": unix.S_IFREG, "abs": unix.S_IFDIR, "f": unix.S_IFDIR, "d": unix.S_IFREG} {
+		f, _, _, err := openLocked(tree.root, name, kind)
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %v %v", name, f, err)
+		}
 	}
 }

@@ -104,6 +104,7 @@ func Open(ctx context.Context, opts Options) (*Host, error) {
 	h.server = &http.Server{
 		Handler:           h.routes(),
 		ReadHeaderTimeout: 30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),
 	}
 	go func() {

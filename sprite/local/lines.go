@@ -65,8 +65,9 @@ func (l *lines) tell(kind, key, text string) {
 	_ = l.out.Flush()
 }
 
-// finish writes the last line.
+// finish writes the last line. The connection goes on without a deadline.
 func (h *Host) finish(r *http.Request, l *lines, err error, success string) {
+	defer l.out.SetWriteDeadline(time.Time{})
 	if err != nil {
 		h.complain(r, err)
 		l.tell("error", "error", shorten(err.Error()))

@@ -71,6 +71,7 @@ func (h *Host) plainBridge(w http.ResponseWriter, r *http.Request, p *shim.Proce
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.WriteHeader(http.StatusOK)
 	out := http.NewResponseController(w)
+	defer out.SetWriteDeadline(time.Time{}) // for the connection's next request
 	buf := make([]byte, 1+shim.MaxOutput)
 	for {
 		stream, n, code, err := p.Next(buf[1:])
