@@ -2,7 +2,9 @@ package local_test
 
 import (
 	"context"
+	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -209,7 +211,7 @@ func TestDestroyDoesNotWaitForACheckpoint(t *testing.T) {
 	if err := first.Close(); err != nil { // the client leaves
 		t.Fatal(err)
 	}
-	m.locked(t, "held", 404)
+	m.released(t, "held")
 	if left, err := filepath.Glob(filepath.Join(m.opts.Dir, "held", "checkpoints", "[.v]*[0-9A-Z]")); err != nil || len(left) > 0 {
 		t.Errorf("left: %v %v", left, err)
 	}
@@ -222,6 +224,14 @@ func TestDestroyDoesNotWaitForACheckpoint(t *testing.T) {
 // hold begins a checkpoint whose answer is not read, and returns when it is on its way.
 func (m *machine) hold(t *testing.T, sprite string) net.Conn {
 	t.Helper()
+	numbered := func() string {
+		b, err := os.ReadFile(filepath.Join(m.opts.Dir, sprite, "checkpoints", ".next"))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	before := numbered()
 	c, err := m.DialContext(t.Context(), "tcp", "localhost:80")
 	if err != nil {
 		t.Fatal(err)
@@ -229,21 +239,26 @@ func (m *machine) hold(t *testing.T, sprite string) net.Conn {
 	if _, err := io.WriteString(c, "POST /v1/sprites/"+sprite+"/checkpoint HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+token+"\r\nContent-Length: 0\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	m.locked(t, sprite, 409)
+	deadline := time.Now().Add(patience)
+	for now := numbered(); now == "" || now == before; now = numbered() {
+		if time.Now().After(deadline) {
+			t.Fatal("the checkpoint does not begin")
+		}
+	}
 	return c
 }
 
-// locked waits until the deletion of a checkpoint that there is not gets the given answer: 409 while another one is being made, 404 else.
-func (m *machine) locked(t *testing.T, sprite string, want int) {
+// released waits until no checkpoint is being made: then the deletion of one that there is not is answered so.
+func (m *machine) released(t *testing.T, sprite string) {
 	t.Helper()
 	deadline := time.Now().Add(patience)
 	for {
 		status, text := m.request(t, "DELETE", "/v1/sprites/"+sprite+"/checkpoints/v99", "", token)
-		if status == want {
+		if status == 404 {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%d instead of %d: %s", status, want, text)
+			t.Fatalf("%d: %s", status, text)
 		}
 	}
 }
