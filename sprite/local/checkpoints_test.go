@@ -23,11 +23,11 @@ func TestCancelledCopyLeavesNothing(t *testing.T) {
 	}
 	cause := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	if dir, err := s.draft(ctx, s.sprite, nil); err != nil {
+	if dir, err := s.draft(ctx, s.sprite, 1<<30, nil); err != nil {
 		t.Errorf("whole: %s %v", dir, err)
 	}
 	cancel(cause)
-	if dir, err := s.draft(ctx, s.sprite, nil); !errors.Is(err, cause) {
+	if dir, err := s.draft(ctx, s.sprite, 1<<30, nil); !errors.Is(err, cause) {
 		t.Errorf("given up: %s %v", dir, err)
 	}
 	if left, err := filepath.Glob(filepath.Join(s.dir, "*")); err != nil || len(left) != 1 { // the whole one
@@ -44,6 +44,16 @@ func TestCancelledCopyLeavesNothing(t *testing.T) {
 func TestCopyIsBounded(t *testing.T) {
 	t.Parallel()
 	tree := sprite0(t)
+	if err := os.WriteFile(filepath.Join(tree.root.Name(), "big"), make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var e *apiError
+	if _, err := tree.copy(t.Context(), "/big", "/copy", true, 1<<19); !errors.As(err, &e) || e.status != 507 {
+		t.Errorf("big: %v", err)
+	}
+	if err := os.Remove(filepath.Join(tree.root.Name(), "big")); err != nil {
+		t.Fatal(err)
+	}
 	at := tree.root.Name()
 	for range maxDepth + 2 {
 		at += "/x"
@@ -51,7 +61,7 @@ func TestCopyIsBounded(t *testing.T) {
 	if err := os.MkdirAll(at, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tree.copy(t.Context(), "/x", "/y", true); !errors.Is(err, errTooDeep) {
+	if _, err := tree.copy(t.Context(), "/x", "/y", true, 1<<30); !errors.Is(err, errTooDeep) {
 		t.Errorf("deep: %v", err)
 	}
 	if left, err := os.ReadDir(tree.root.Name()); err != nil || len(left) != 6 {

@@ -23,7 +23,7 @@ for line in sys.stdin:
 // kept goes through what a Sprite sees at /.sprite.
 func kept(t *testing.T, m *machine, name string) {
 	t.Helper()
-	got := m.sh(t, name, api+`cat /.sprite/policy/network.json; test -s /.sprite/version.txt && command -v sprite-env; bash -lc 'command -v sprite-env'
+	got := m.sh(t, name, api+`grep -c ' /.sprite ro,nosuid,nodev' /proc/self/mountinfo; cat /.sprite/policy/network.json; test -s /.sprite/version.txt && command -v sprite-env; bash -lc 'command -v sprite-env'
 for f in /.sprite/new /.sprite/api.sock /.sprite/bin/sprite-env; do (echo x > $f) 2>/dev/null && echo $f written; done; rm -f /.sprite/api.sock 2>/dev/null && echo removed
 PATH=/.sprite/bin:/none /bin/sh /.sprite/bin/sprite-env curl 2>&1; sprite-env other >/dev/null 2>&1; echo $?
 api <<'END' | sed 's/,"started_at":"[^"]*","expires_at":"[^"]*"//g'
@@ -40,7 +40,8 @@ DELETE /v1/tasks/a
 DELETE /v1/tasks/a
 DELETE /v1/tasks/b
 END`)
-	want := `{"rules":[]}
+	want := `1
+{"rules":[]}
 /.sprite/bin/sprite-env
 /.sprite/bin/sprite-env
 sprite-env: there is no curl in this sprite; install it with: apt-get install curl
