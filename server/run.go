@@ -196,7 +196,10 @@ func lock(path string) (unlock func(), err error) {
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		return nil, errors.Join(fmt.Errorf("another server is using %s: stop it, or choose another --data-dir", filepath.Dir(path)), f.Close())
 	}
-	return func() { f.Close() }, nil
+	return func() {
+		_ = unix.Flock(int(f.Fd()), unix.LOCK_UN) // a process that is just being started has the file, too
+		_ = f.Close()
+	}, nil
 }
 
 // firstToken makes the configured token exist, or makes one if there is none at

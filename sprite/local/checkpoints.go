@@ -65,7 +65,7 @@ func (s checkpoints) lock() (unlock func(), err error) {
 		}
 		return nil, errors.Join(err, f.Close())
 	}
-	return func() { _ = f.Close() }, nil
+	return func() { unlocked(f) }, nil
 }
 
 // all lists the checkpoints, the newest first.

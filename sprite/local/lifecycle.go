@@ -136,7 +136,13 @@ func lockFile(path string) (unlock func(), err error) {
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return func() { _ = f.Close() }, nil
+	return func() { unlocked(f) }, nil
+}
+
+// unlocked gives a lock up. Closing alone would leave it to a process that is just being started and has all files for a moment.
+func unlocked(f *os.File) {
+	_ = unix.Flock(int(f.Fd()), unix.LOCK_UN)
+	_ = f.Close()
 }
 
 // warm makes sure that a shim serves the Sprite.

@@ -58,7 +58,10 @@ func tryLock(dir string) (l lock, free bool, err error) {
 	return lock{f}, true, nil
 }
 
-func (l lock) release() error { return l.f.Close() }
+// release does not rely on the closing alone: a process that is being started somewhere may have the file for a moment longer.
+func (l lock) release() error {
+	return errors.Join(unix.Flock(int(l.f.Fd()), unix.LOCK_UN), l.f.Close())
+}
 
 // Running says whether a shim holds the Sprite in dir.
 func Running(dir string) (bool, error) {
@@ -74,5 +77,5 @@ func Running(dir string) (bool, error) {
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return true, nil
 	}
-	return false, err
+	return false, errors.Join(err, unix.Flock(int(f.Fd()), unix.LOCK_UN))
 }
