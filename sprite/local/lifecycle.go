@@ -191,9 +191,10 @@ func (h *Host) start(ctx context.Context, r record) error {
 
 // destroy ends a Sprite: its processes first, then its existence, then its files.
 func (h *Host) destroy(ctx context.Context, name string) error {
-	h.copies.interrupt(name)
+	resume := h.copies.interrupt(name)
 	release := h.gates.own(name)
 	defer release()
+	resume() // whoever comes now comes after
 	if _, err := h.load(name); err != nil {
 		return err
 	}
