@@ -20,11 +20,13 @@ var allowed = map[string][]string{
 	"sprite/turn":         {"sprite/runtimes", "store"},
 	"sprite":              {},
 	"sprite/runtimes":     {},
-	"sprite/local":        {"sprite/local/cgroup", "sprite/local/disk", "sprite/local/egress", "sprite/local/shim"},
-	"sprite/local/shim":   {"sprite/local/cgroup", "sprite/local/disk", "sprite/local/egress"},
+	"sprite/local":        {"sprite/local/cgroup", "sprite/local/disk", "sprite/local/egress", "sprite/local/nic", "sprite/local/shim", "sprite/local/tasks"},
+	"sprite/local/shim":   {"sprite/local/cgroup", "sprite/local/disk", "sprite/local/nic"},
 	"sprite/local/cgroup": {},
 	"sprite/local/disk":   {},
-	"sprite/local/egress": {},
+	"sprite/local/egress": {"sprite/local/nic"},
+	"sprite/local/nic":    {},
+	"sprite/local/tasks":  {},
 	"store":               {},
 	"gen":                 {"api"},
 	"api":                 {},
@@ -81,6 +83,20 @@ func TestImportsGoOneWay(t *testing.T) {
 					t.Errorf("%s must not import %s", name, imported)
 				}
 			}
+		}
+	}
+}
+
+// Every command in a Sprite waits until what package shim imports is initialized, and whatever else of the binary is ready before that.
+func TestShimImportsLittle(t *testing.T) {
+	t.Parallel()
+	text, err := exec.Command("go", "list", "-deps", module+"/sprite/local/shim").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for imported := range strings.FieldsSeq(string(text)) {
+		if imported == "net/http" || strings.Contains(imported, ".") && !strings.HasPrefix(imported, module+"/sprite/local/") && !strings.HasPrefix(imported, "golang.org/x/") && !strings.HasPrefix(imported, "vendor/") {
+			t.Errorf("sprite/local/shim must not need %s", imported)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 
@@ -18,15 +19,25 @@ const (
 )
 
 // Home answers the home folder of a Sprite as its commands see it.
-func (h *Host) Home(name string) string { return h.config(record{Name: name}).Real(shim.Home) }
+func (h *Host) Home(name string) string {
+	return shim.Config{Isolation: h.opts.Isolation, Dir: h.dir(name), Shares: h.opts.Shares}.Real(shim.Home)
+}
 
 // config is what a Sprite's shim has to know.
-func (h *Host) config(r record) shim.Config {
+func (h *Host) config(r record) (shim.Config, error) {
+	policy, err := json.Marshal(r.Policy)
+	if err != nil {
+		return shim.Config{}, fmt.Errorf("encode policy: %w", err)
+	}
+	told, err := json.Marshal(network{h.hosts, h.opts.Nameserver})
+	if err != nil {
+		return shim.Config{}, fmt.Errorf("encode network: %w", err)
+	}
 	return shim.Config{
 		Name: r.Name, Isolation: h.opts.Isolation, Dir: h.dir(r.Name), Base: r.Base, Skeleton: h.opts.Skeleton, Shares: h.opts.Shares,
-		Policy: r.Policy, Hosts: h.hosts, Nameserver: h.opts.Nameserver, Idle: h.opts.Idle,
+		Policy: policy, Network: told, Ports: ports(h.hosts), Idle: h.opts.Idle,
 		Processes: h.opts.Processes, Memory: h.opts.Memory, CPUs: h.opts.CPUs, Disk: h.opts.Disk,
-	}
+	}, nil
 }
 
 // suits refuses a Sprite that was made under another isolation: its files are laid out for that, and some may be owned for that.

@@ -186,7 +186,11 @@ func (h *Host) start(ctx context.Context, r record) error {
 	if err := h.prepare(ctx); err != nil {
 		return err
 	}
-	return h.starter.Start(ctx, h.config(r))
+	cfg, err := h.config(r)
+	if err != nil {
+		return err
+	}
+	return h.starter.Start(ctx, cfg)
 }
 
 // destroy ends a Sprite: its processes first, then its existence, then its files.

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -32,7 +33,11 @@ func (h *Host) setPolicy(w http.ResponseWriter, r *http.Request) error {
 	if err := h.save(rec); err != nil {
 		return err
 	}
-	if err := shim.SetPolicy(r.Context(), h.dir(rec.Name), policy); err != nil && !errors.Is(err, shim.ErrCold) {
+	b, err := json.Marshal(policy)
+	if err != nil {
+		return fmt.Errorf("encode policy: %w", err)
+	}
+	if err := shim.SetPolicy(r.Context(), h.dir(rec.Name), b); err != nil && !errors.Is(err, shim.ErrCold) {
 		return fmt.Errorf("set policy: %w", err)
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/agent-on-demand/aod/sprite/local/egress"
+	"github.com/agent-on-demand/aod/sprite/local/nic"
 )
 
 const chunk = 1 << 20
@@ -54,7 +55,7 @@ func BenchmarkTUN(b *testing.B) {
 		runtime.LockOSThread()
 		err := unix.Unshare(unix.CLONE_NEWNET)
 		if err == nil {
-			fd, err = egress.OpenTUN()
+			fd, err = nic.OpenTUN()
 		}
 		ready <- err
 		<-next
@@ -75,7 +76,7 @@ func BenchmarkTUN(b *testing.B) {
 
 // dialByName dials on the calling thread alone.
 func dialByName(name string, port int) (net.Conn, error) {
-	dns, err := net.Dial("udp", egress.Nameserver+":53")
+	dns, err := net.Dial("udp", nic.Nameserver+":53")
 	if err != nil {
 		return nil, err
 	}

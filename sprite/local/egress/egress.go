@@ -10,11 +10,6 @@ import (
 )
 
 const (
-	// ProxyPort is where the proxy listens on the loopback of a Sprite.
-	ProxyPort = 3128
-	// Nameserver is the address of the DNS server that a Sprite with a TUN device has.
-	Nameserver = "10.0.2.3"
-
 	// maxStreams and maxFlows bound the TCP connections and the UDP flows of a Sprite at once, maxClients those to the proxy and the forwards.
 	maxStreams, maxFlows, maxClients = 1024, 256, 1024
 	dialTimeout                      = 10 * time.Second

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/agent-on-demand/aod/sprite/local/nic"
 	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
@@ -21,7 +22,7 @@ import (
 )
 
 const (
-	nic     = 1
+	nicID   = 1
 	dnsPort = 53
 	// flowIdle is how long a UDP flow lives without a packet.
 	flowIdle = 60 * time.Second
@@ -29,7 +30,7 @@ const (
 	maxBuffer = 1 << 20
 )
 
-// ServeTUN is the network behind a descriptor of OpenTUN, which it takes over: DNS on Nameserver, TCP, and UDP without a policy.
+// ServeTUN is the network behind a descriptor of nic.OpenTUN, which it takes over: DNS on nic.Nameserver, TCP, and UDP without a policy.
 // What may not be reached is answered with a reset. It returns nil when Close ended it.
 func (e *Egress) ServeTUN(fd int) error {
 	done, ok := e.begin()
@@ -44,7 +45,7 @@ func (e *Egress) serveTUN(fd int) error {
 	broken := make(chan struct{})
 	breaks := sync.OnceFunc(func() { close(broken) })
 	link, err := fdbased.New(&fdbased.Options{
-		FDs: []int{fd}, MTU: mtu, RXChecksumOffload: true,
+		FDs: []int{fd}, MTU: nic.MTU, RXChecksumOffload: true,
 		ClosedFunc: func(tcpip.Error) { breaks() },
 	})
 	if err != nil {
@@ -74,12 +75,12 @@ func (e *Egress) serveTUN(fd int) error {
 	if err := setUp(s, link); err != nil {
 		return err
 	}
-	questions, err := gonet.DialUDP(s, &tcpip.FullAddress{NIC: nic, Addr: tcpip.AddrFrom4(dnsAddr), Port: dnsPort}, nil, ipv4.ProtocolNumber)
+	questions, err := gonet.DialUDP(s, &tcpip.FullAddress{NIC: nicID, Addr: tcpip.AddrFrom4(dnsAddr.As4()), Port: dnsPort}, nil, ipv4.ProtocolNumber)
 	if err != nil {
 		return fmt.Errorf("listen for DNS: %w", err)
 	}
 	defer questions.Close()
-	calls, err := gonet.ListenTCP(s, tcpip.FullAddress{NIC: nic, Addr: tcpip.AddrFrom4(dnsAddr), Port: dnsPort}, ipv4.ProtocolNumber)
+	calls, err := gonet.ListenTCP(s, tcpip.FullAddress{NIC: nicID, Addr: tcpip.AddrFrom4(dnsAddr.As4()), Port: dnsPort}, ipv4.ProtocolNumber)
 	if err != nil {
 		return fmt.Errorf("listen for DNS over TCP: %w", err)
 	}
@@ -94,6 +95,9 @@ func (e *Egress) serveTUN(fd int) error {
 	}
 }
 
+// dnsAddr is where the stack answers questions.
+var dnsAddr = netip.MustParseAddr(nic.Nameserver)
+
 // setUp makes the stack answer for every address behind the link.
 func setUp(s *stack.Stack, link stack.LinkEndpoint) error {
 	sack := tcpip.TCPSACKEnabled(true)
@@ -104,23 +108,23 @@ func setUp(s *stack.Stack, link stack.LinkEndpoint) error {
 			return fmt.Errorf("set a TCP option: %s", err)
 		}
 	}
-	if err := s.CreateNIC(nic, link); err != nil {
+	if err := s.CreateNIC(nicID, link); err != nil {
 		return fmt.Errorf("take the device: %s", err)
 	}
 	own := tcpip.ProtocolAddress{
 		Protocol:          ipv4.ProtocolNumber,
-		AddressWithPrefix: tcpip.AddrFrom4(dnsAddr).WithPrefix(),
+		AddressWithPrefix: tcpip.AddrFrom4(dnsAddr.As4()).WithPrefix(),
 	}
-	if err := s.AddProtocolAddress(nic, own, stack.AddressProperties{}); err != nil {
+	if err := s.AddProtocolAddress(nicID, own, stack.AddressProperties{}); err != nil {
 		return fmt.Errorf("take the address of DNS: %s", err)
 	}
-	if err := s.SetPromiscuousMode(nic, true); err != nil {
+	if err := s.SetPromiscuousMode(nicID, true); err != nil {
 		return fmt.Errorf("answer for every address: %s", err)
 	}
-	if err := s.SetSpoofing(nic, true); err != nil {
+	if err := s.SetSpoofing(nicID, true); err != nil {
 		return fmt.Errorf("answer from every address: %s", err)
 	}
-	s.SetRouteTable([]tcpip.Route{{Destination: header.IPv4EmptySubnet, NIC: nic}})
+	s.SetRouteTable([]tcpip.Route{{Destination: header.IPv4EmptySubnet, NIC: nicID}})
 	return nil
 }
 
@@ -192,7 +196,7 @@ func (e *Egress) flow(c net.Conn, t target) {
 	})
 	defer idle.Stop()
 	one := func(to, from net.Conn) {
-		for b := make([]byte, mtu); ; {
+		for b := make([]byte, nic.MTU); ; {
 			n, err := from.Read(b)
 			if err == nil {
 				idle.Reset(flowIdle)

@@ -18,7 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/agent-on-demand/aod/sprite/local/egress"
+	"github.com/agent-on-demand/aod/sprite/local/nic"
 )
 
 // inWorld tells a test, started again, that the network is its own.
@@ -29,7 +29,7 @@ const inWorld = "AOD_TEST_WORLD"
 func world(t *testing.T, uid uint32) bool {
 	t.Helper()
 	if os.Getenv(inWorld) != "" {
-		if err := egress.LoopbackUp(); err != nil {
+		if err := nic.LoopbackUp(); err != nil {
 			t.Fatal(err)
 		}
 		if out, err := exec.Command("ip", "route", "add", "local", "203.0.113.0/24", "dev", "lo").CombinedOutput(); err != nil {
@@ -83,7 +83,7 @@ type inside struct {
 func enter(t testing.TB) *inside {
 	t.Helper()
 	resolv := filepath.Join(t.TempDir(), "resolv.conf")
-	if err := os.WriteFile(resolv, []byte("nameserver "+egress.Nameserver+"\n"), 0o644); err != nil {
+	if err := os.WriteFile(resolv, []byte("nameserver "+nic.Nameserver+"\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	in := &inside{calls: make(chan func())}
@@ -100,11 +100,11 @@ func enter(t testing.TB) *inside {
 			if err := unix.Mount(resolv, "/etc/resolv.conf", "", unix.MS_BIND, ""); err != nil {
 				return err
 			}
-			if err := egress.LoopbackUp(); err != nil {
+			if err := nic.LoopbackUp(); err != nil {
 				return err
 			}
-			in.fd, in.err = egress.OpenTUN()
-			in.proxy, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", egress.ProxyPort))
+			in.fd, in.err = nic.OpenTUN()
+			in.proxy, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", nic.ProxyPort))
 			return err
 		}()
 		for call := range in.calls {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/agent-on-demand/aod/sprite/local/egress"
+	"github.com/agent-on-demand/aod/sprite/local/nic"
 )
 
 const fetch = `fetch(process.argv[1]).then(r => r.text()).then(t => process.stdout.write(t)).catch(e => { console.log(String(e.cause)); process.exit(7) })`
@@ -183,7 +184,7 @@ func text(t *testing.T, in *inside, name, want string) {
 	for _, network := range []string{"udp", "tcp"} {
 		var c net.Conn
 		var err error
-		in.do(func() { c, err = net.Dial(network, egress.Nameserver+":53") })
+		in.do(func() { c, err = net.Dial(network, nic.Nameserver+":53") })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package shim
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +11,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/agent-on-demand/aod/sprite/local/egress"
 	"golang.org/x/sys/unix"
 )
 
@@ -130,9 +130,15 @@ func Kill(ctx context.Context, dir, id string, sig unix.Signal, timeout time.Dur
 }
 
 // SetPolicy puts the running Sprite of dir under another network policy.
-func SetPolicy(ctx context.Context, dir string, p egress.Policy) error {
+func SetPolicy(ctx context.Context, dir string, p json.RawMessage) error {
 	var r reply
-	return askOnce(ctx, dir, request{Op: "policy", Policy: &p}, &r)
+	if err := askOnce(ctx, dir, request{Op: "policy", Policy: p}, &r); err != nil {
+		return err
+	}
+	if r.Error != nil {
+		return r.Error
+	}
+	return nil
 }
 
 // ErrCold means that no shim serves the Sprite: it has to be started, and nothing has happened so far.

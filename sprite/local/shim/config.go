@@ -1,11 +1,12 @@
 package shim
 
 import (
+	"encoding/json"
 	"path/filepath"
 	"strconv"
 	"time"
 
-	"github.com/agent-on-demand/aod/sprite/local/egress"
+	"github.com/agent-on-demand/aod/sprite/local/nic"
 )
 
 // IDs is how many user and group ids a Sprite has when the host runs as root.
@@ -24,11 +25,12 @@ type Config struct {
 	Skeleton string `json:"skeleton,omitempty"`
 	// Shares are host folders that the Sprite can read.
 	Shares []Share `json:"shares,omitempty"`
-	// Policy says which hosts the Sprite can reach, and Hosts which private ones among them the operator allows.
-	Policy egress.Policy `json:"policy"`
-	Hosts  []egress.Host `json:"hosts,omitempty"`
-	// Nameserver answers the lookups of names, host:port; empty means that the host's resolver does.
-	Nameserver string `json:"nameserver,omitempty"`
+	// Policy says which hosts the Sprite can reach, in the words of the API. Only the Carrier reads it, and the Sprite.
+	Policy json.RawMessage `json:"policy,omitempty"`
+	// Network is what else the Carrier is told.
+	Network json.RawMessage `json:"network,omitempty"`
+	// Ports listen on the Sprite's loopback: that of the proxy first, then the forwarded ones.
+	Ports []uint16 `json:"ports,omitempty"`
 	// Idle is how long a Sprite without processes stays warm.
 	Idle time.Duration `json:"idle"`
 	// Processes is how many processes and threads the Sprite's commands may have at once; 0 means 4096.
@@ -105,7 +107,7 @@ func plainEnv() []string {
 
 // proxyEnv shows programs the way out that is fast and says why it refuses. What ignores it goes through the Sprite's own interface.
 func proxyEnv() []string {
-	proxy := "http://127.0.0.1:" + strconv.Itoa(egress.ProxyPort)
+	proxy := "http://127.0.0.1:" + strconv.Itoa(nic.ProxyPort)
 	const direct = "localhost,127.0.0.1,::1"
 	return []string{
 		"HTTP_PROXY=" + proxy, "HTTPS_PROXY=" + proxy, "ALL_PROXY=" + proxy, "NO_PROXY=" + direct,

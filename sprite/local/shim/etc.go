@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/agent-on-demand/aod/sprite/local/egress"
+	"github.com/agent-on-demand/aod/sprite/local/nic"
 	"golang.org/x/sys/unix"
 )
 
@@ -83,7 +83,7 @@ func copyOut(ctx context.Context, path, skeleton string) error {
 func (w *world) etc() error {
 	resolv := "# names are looked up by the proxy that HTTP_PROXY names\n"
 	if w.resolves {
-		resolv = "nameserver " + egress.Nameserver + "\n"
+		resolv = "nameserver " + nic.Nameserver + "\n"
 	}
 	for _, dir := range []string{"etc/apt/apt.conf.d", "etc/profile.d"} {
 		if err := w.tree.mkdir(dir); err != nil {

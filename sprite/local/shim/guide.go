@@ -4,18 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"log"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
-	"sync"
-	"time"
 
-	"github.com/agent-on-demand/aod/sprite/local/egress"
 	"golang.org/x/sys/unix"
 )
 
@@ -49,7 +44,7 @@ exec curl --noproxy '*' --unix-socket "${0%/bin/*}/api.sock" "$@"
 `
 
 // writeGuide fills the folder.
-func writeGuide(dir string, policy egress.Policy) error {
+func writeGuide(dir string, policy json.RawMessage) error {
 	for _, d := range []string{"", "bin", "policy"} {
 		path := filepath.Join(Guide(dir), d)
 		if err := os.MkdirAll(path, 0o755); err != nil {
@@ -67,12 +62,8 @@ func writeGuide(dir string, policy egress.Policy) error {
 }
 
 // showPolicy tells the Sprite which policy it is under.
-func showPolicy(dir string, policy egress.Policy) error {
-	b, err := json.Marshal(policy)
-	if err != nil {
-		return fmt.Errorf("encode policy: %w", err)
-	}
-	return inGuide(dir, "policy/network.json", append(b, '\n'), 0o644)
+func showPolicy(dir string, policy json.RawMessage) error {
+	return inGuide(dir, "policy/network.json", append(slices.Clone(policy), '\n'), 0o644)
 }
 
 // inGuide replaces a file as a whole.
@@ -102,20 +93,18 @@ func (w *world) guide() error {
 	return w.tree.restrict(rel, shielded|unix.MOUNT_ATTR_RDONLY)
 }
 
-const (
-	// apiTime bounds every step of a conversation with a program in the Sprite.
-	apiTime = 30 * time.Second
-	// apiClients is how many of them there are at once; more wait.
-	apiClients = 32
-)
+// Tasks are what keeps a Sprite warm though nothing is seen to run in it.
+type Tasks interface {
+	Live() bool
+	Serve(net.Listener) error
+}
 
-// serveAPI serves the Sprite's own API on a socket in its guide, until the process ends.
-func (s *shim) serveAPI() error {
-	dir, err := os.Open(Guide(s.cfg.Dir)) // kept open, like the shim's own
-	if err != nil {
+// serveTasks serves the Sprite's own API on a socket in its guide, until the process ends.
+func (s *shim) serveTasks() (err error) {
+	if s.guide, err = os.Open(Guide(s.cfg.Dir)); err != nil { // kept open, like the shim's own folder
 		return fmt.Errorf("open guide: %w", err)
 	}
-	path := "/proc/self/fd/" + strconv.Itoa(int(dir.Fd())) + "/api.sock"
+	path := "/proc/self/fd/" + strconv.Itoa(int(s.guide.Fd())) + "/api.sock"
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove old api socket: %w", err)
 	}
@@ -126,20 +115,7 @@ func (s *shim) serveAPI() error {
 	if err := os.Chmod(path, 0o666); err != nil { // nobody else on the host gets into the Sprite's folder
 		return fmt.Errorf("listen on api socket: %w", err)
 	}
-	s.tasks = newTasks(s.tasksOver)
-	server := &http.Server{
-		Handler:           s.tasks.handler(),
-		ReadHeaderTimeout: apiTime,
-		ReadTimeout:       apiTime,
-		WriteTimeout:      apiTime,
-		IdleTimeout:       apiTime,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          log.New(io.Discard, "", 0), // its clients are the Sprite's, and so are their mistakes
-	}
-	go func() {
-		err := server.Serve(&fewClients{UnixListener: ln, places: make(chan struct{}, apiClients), dir: dir})
-		fmt.Fprintf(os.Stderr, "serve the sprite's api: %v\n", err)
-	}()
+	go attempt("tasks", func() error { return s.tasks.Serve(ln) })
 	return nil
 }
 
@@ -148,35 +124,4 @@ func (s *shim) tasksOver() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rest()
-}
-
-// fewClients is a listener that has so many connections at a time.
-type fewClients struct {
-	*net.UnixListener
-	places chan struct{}
-	dir    *os.File // which the address goes through
-}
-
-// Accept waits for a place, then for a client.
-func (l *fewClients) Accept() (net.Conn, error) {
-	l.places <- struct{}{}
-	c, err := l.UnixListener.Accept()
-	if err != nil {
-		<-l.places
-		return nil, err
-	}
-	return &fewClient{Conn: c, places: l.places}, nil
-}
-
-type fewClient struct {
-	net.Conn
-	places chan struct{}
-	once   sync.Once
-}
-
-// Close gives the place back.
-func (c *fewClient) Close() error {
-	err := c.Conn.Close()
-	c.once.Do(func() { <-c.places })
-	return err
 }

@@ -1,6 +1,7 @@
 package shim
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -9,7 +10,7 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/agent-on-demand/aod/sprite/local/egress"
+	"github.com/agent-on-demand/aod/sprite/local/nic"
 	"golang.org/x/sys/unix"
 )
 
@@ -61,22 +62,22 @@ func enterTUN(pid int) (int, error) {
 	if err := unix.Setns(ns, unix.CLONE_NEWNET); err != nil {
 		return -1, fmt.Errorf("enter network namespace: %w", err)
 	}
-	return egress.OpenTUN()
+	return nic.OpenTUN()
 }
 
 // network makes the Sprite's loopback and what listens on it, and its interface unless the shim has.
 func (w *world) network(tun bool) error {
 	w.exits = &exits{tun: -1}
-	if err := egress.LoopbackUp(); err != nil {
+	if err := nic.LoopbackUp(); err != nil {
 		return fmt.Errorf("bring up the loopback: %w", err)
 	}
-	for _, port := range ports(w.cfg.Hosts) {
+	for _, port := range w.cfg.Ports {
 		if err := w.exits.listen(port); err != nil {
 			return err
 		}
 	}
 	if w.resolves = tun; w.cfg.Base == 0 {
-		fd, err := egress.OpenTUN()
+		fd, err := nic.OpenTUN()
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "the sprite has its proxy only: %v\n", err)
 			return nil
@@ -84,11 +85,6 @@ func (w *world) network(tun bool) error {
 		w.exits.tun, w.resolves = fd, true
 	}
 	return nil
-}
-
-// ports are those that listen on a Sprite's loopback, in the order in which the shim gets them.
-func ports(hosts []egress.Host) []uint16 {
-	return append([]uint16{egress.ProxyPort}, slices.DeleteFunc(egress.Forwards(hosts), func(p uint16) bool { return p == egress.ProxyPort })...)
 }
 
 func (e *exits) listen(port uint16) error {
@@ -110,15 +106,24 @@ func (e *exits) listen(port uint16) error {
 	return nil
 }
 
+// Carrier carries the traffic of one Sprite out of its network, as far as its policy allows. Each Serve ends only when nothing more comes.
+type Carrier interface {
+	SetPolicy(json.RawMessage) error
+	ServeProxy(net.Listener) error
+	ServeForward(ln net.Listener, port uint16) error
+	ServeTUN(fd int) error
+}
+
 // carry lets the Sprite's traffic out.
-func (s *shim) carry(out *exits) error {
+func (s *shim) carry(out *exits, carrier func(Config, func(string)) (Carrier, error)) (err error) {
 	if out == nil {
 		return nil
 	}
-	s.egress = egress.New(egress.Config{Policy: s.cfg.Policy, Hosts: s.cfg.Hosts, Nameserver: s.cfg.Nameserver, Denied: s.tell})
-	listening := ports(s.cfg.Hosts)
-	if len(out.listeners) != len(listening) {
-		return errors.Join(fmt.Errorf("%d listeners instead of %d", len(out.listeners), len(listening)), out.close())
+	if len(out.listeners) != len(s.cfg.Ports) {
+		return errors.Join(fmt.Errorf("%d listeners instead of %d", len(out.listeners), len(s.cfg.Ports)), out.close())
+	}
+	if s.carrier, err = carrier(s.cfg, s.tell); err != nil {
+		return errors.Join(err, out.close())
 	}
 	for i, fd := range out.listeners {
 		f := os.NewFile(uintptr(fd), "listener")
@@ -127,15 +132,27 @@ func (s *shim) carry(out *exits) error {
 			return fmt.Errorf("take over listener: %w", err)
 		}
 		if i == 0 {
-			go attempt("proxy", func() error { return s.egress.ServeProxy(ln) })
+			go attempt("proxy", func() error { return s.carrier.ServeProxy(ln) })
 		} else {
-			go attempt("forward", func() error { return s.egress.ServeForward(ln, listening[i]) })
+			go attempt("forward", func() error { return s.carrier.ServeForward(ln, s.cfg.Ports[i]) })
 		}
 	}
 	if out.tun >= 0 {
-		go attempt("interface", func() error { return s.egress.ServeTUN(out.tun) })
+		go attempt("interface", func() error { return s.carrier.ServeTUN(out.tun) })
 	}
 	return nil
+}
+
+// setPolicy puts the Sprite under another policy, and shows it.
+func (s *shim) setPolicy(p json.RawMessage) reply {
+	var err error
+	if s.carrier != nil {
+		err = s.carrier.SetPolicy(p)
+	}
+	if err = errors.Join(err, showPolicy(s.cfg.Dir, p)); err != nil {
+		return reply{Error: &Refusal{NotStarted, err.Error()}}
+	}
+	return reply{}
 }
 
 // attempt puts into the log why a way out has ended: the Sprite goes on without it.

@@ -1,9 +1,8 @@
 package shim
 
 import (
+	"encoding/json"
 	"time"
-
-	"github.com/agent-on-demand/aod/sprite/local/egress"
 )
 
 // Protocol is the version that shim and client speak.
@@ -15,12 +14,12 @@ type hello struct {
 
 // request is what a client asks for: exec, attach, list, kill or policy.
 type request struct {
-	Op      string         `json:"op"`
-	Command *Command       `json:"command,omitempty"`
-	ID      string         `json:"id,omitempty"`
-	Signal  int            `json:"signal,omitempty"`
-	Timeout time.Duration  `json:"timeout,omitempty"`
-	Policy  *egress.Policy `json:"policy,omitempty"`
+	Op      string          `json:"op"`
+	Command *Command        `json:"command,omitempty"`
+	ID      string          `json:"id,omitempty"`
+	Signal  int             `json:"signal,omitempty"`
+	Timeout time.Duration   `json:"timeout,omitempty"`
+	Policy  json.RawMessage `json:"policy,omitempty"`
 }
 
 // reply answers a request.

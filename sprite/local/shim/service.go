@@ -37,13 +37,7 @@ func (s *shim) handle(conn *net.UnixConn) error {
 	case q.Op == "attach":
 		return s.attach(conn, q.ID)
 	case q.Op == "policy" && q.Policy != nil:
-		if s.egress != nil {
-			s.egress.SetPolicy(*q.Policy)
-		}
-		if err := showPolicy(s.cfg.Dir, *q.Policy); err != nil {
-			return err
-		}
-		return writeJSON(conn, frameReply, reply{})
+		return writeJSON(conn, frameReply, s.setPolicy(q.Policy))
 	case q.Op == "list":
 		return writeJSON(conn, frameReply, reply{Sessions: s.list()})
 	case q.Op == "kill":

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/agent-on-demand/aod/sprite/local/cgroup"
-	"github.com/agent-on-demand/aod/sprite/local/egress"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,10 +21,11 @@ type shim struct {
 	lock    lock // for as long as this process lives; a file that nothing refers to would be closed
 	dir     *os.File
 	machine *machine
-	egress  *egress.Egress
+	carrier Carrier // nil without a network of its own
 	guard   *guard
 	ln      *net.UnixListener
-	tasks   *tasks
+	guide   *os.File
+	tasks   Tasks
 
 	mu       sync.Mutex
 	clients  int                 // open connections
@@ -117,10 +117,12 @@ func (s *shim) open() error {
 	if err != nil {
 		return err
 	}
-	if err := s.carry(out); err != nil {
+	e := <-equipment
+	s.tasks = e.Tasks(s.tasksOver)
+	if err := s.carry(out, e.Carrier); err != nil {
 		return err
 	}
-	if err := s.serveAPI(); err != nil {
+	if err := s.serveTasks(); err != nil {
 		return err
 	}
 	s.guard = newGuard(s, !cgroup.Find().Has("memory"))
@@ -200,7 +202,7 @@ func (s *shim) rest() {
 func (s *shim) cool() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing || s.clients > 0 || len(s.sessions) > 0 || s.tasks.live() {
+	if s.closing || s.clients > 0 || len(s.sessions) > 0 || s.tasks.Live() {
 		return
 	}
 	// Processes whose supervisor was killed from inside belong to no session, but they are work all the same.

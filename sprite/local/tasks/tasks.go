@@ -1,4 +1,5 @@
-package shim
+// Package tasks serves the Tasks API of a Sprite to the programs in it, who may send anything.
+package tasks
 
 import (
 	"encoding/json"
@@ -23,8 +24,8 @@ const (
 	taskTime = 5 * time.Minute
 )
 
-// tasks are what keeps a Sprite warm though nothing is seen to run in it. Programs inside name them and say when they end at the latest.
-type tasks struct {
+// Tasks are what keeps a Sprite warm though nothing is seen to run in it. Programs inside name them and say when they end at the latest.
+type Tasks struct {
 	// over is called, without a lock, when the last task has ended.
 	over func()
 
@@ -40,10 +41,11 @@ type task struct {
 	Expires time.Time `json:"expires_at"`
 }
 
-func newTasks(over func()) *tasks { return &tasks{over: over, all: map[string]task{}} }
+// New returns no tasks. over is called whenever the last one has ended.
+func New(over func()) *Tasks { return &Tasks{over: over, all: map[string]task{}} }
 
-// live says whether a task has not ended.
-func (t *tasks) live() bool {
+// Live says whether a task has not ended.
+func (t *Tasks) Live() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.expire()
@@ -51,7 +53,7 @@ func (t *tasks) live() bool {
 }
 
 // expire forgets what is over and sets the timer for what ends next; the caller holds mu.
-func (t *tasks) expire() {
+func (t *Tasks) expire() {
 	now := time.Now()
 	var next time.Time
 	for name, k := range t.all {
@@ -71,14 +73,14 @@ func (t *tasks) expire() {
 }
 
 // ring is the timer's: a task is over.
-func (t *tasks) ring() {
-	if !t.live() {
+func (t *Tasks) ring() {
+	if !t.Live() {
 		t.over()
 	}
 }
 
 // put notes a task. One that is there is replaced, or with fresh refused.
-func (t *tasks) put(name string, life time.Duration, fresh bool) (task, error) {
+func (t *Tasks) put(name string, life time.Duration, fresh bool) (task, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.expire()
@@ -98,7 +100,7 @@ func (t *tasks) put(name string, life time.Duration, fresh bool) (task, error) {
 	return k, nil
 }
 
-func (t *tasks) get(name string) (task, error) {
+func (t *Tasks) get(name string) (task, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.expire()
@@ -109,7 +111,7 @@ func (t *tasks) get(name string) (task, error) {
 	return k, nil
 }
 
-func (t *tasks) list() []task {
+func (t *Tasks) list() []task {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.expire()
@@ -121,7 +123,7 @@ func (t *tasks) list() []task {
 	return out
 }
 
-func (t *tasks) delete(name string) error {
+func (t *Tasks) delete(name string) error {
 	t.mu.Lock()
 	_, ok := t.all[name]
 	delete(t.all, name)
@@ -154,7 +156,7 @@ var errNoTask = &taskError{http.StatusNotFound, "not_found", "task not found"}
 func badTask(text string) error { return &taskError{http.StatusBadRequest, "bad_request", text} }
 
 // handler serves the tasks to the Sprite. It looks at no host name.
-func (t *tasks) handler() http.Handler {
+func (t *Tasks) handler() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, serve := range map[string]func(w http.ResponseWriter, r *http.Request) error{
 		"GET /v1/tasks": func(w http.ResponseWriter, _ *http.Request) error {
@@ -193,7 +195,7 @@ func (t *tasks) handler() http.Handler {
 }
 
 // accept reads a task, whose name is in the path or the body.
-func (t *tasks) accept(w http.ResponseWriter, r *http.Request, fresh bool) error {
+func (t *Tasks) accept(w http.ResponseWriter, r *http.Request, fresh bool) error {
 	var q struct {
 		Name   string          `json:"name"`
 		Expire json.RawMessage `json:"expire"`

@@ -1,4 +1,4 @@
-package shim
+package tasks
 
 import (
 	"net/http"
@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-func askTasks(t *tasks, method, path, body string) *httptest.ResponseRecorder {
+func askTasks(t *Tasks, method, path, body string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	t.handler().ServeHTTP(w, httptest.NewRequest(method, "http://any.host"+path, strings.NewReader(body)))
 	return w
@@ -20,18 +20,18 @@ func TestTasksEndByThemselves(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		over := 0
-		k := newTasks(func() { over++ })
+		k := New(func() { over++ })
 		askTasks(k, "POST", "/v1/tasks", `{"name":"short","expire":"1m"}`)
 		askTasks(k, "POST", "/v1/tasks", `{"name":"long","expire":"1h"}`)
 		time.Sleep(time.Minute + time.Second)
 		synctest.Wait()
-		if w := askTasks(k, "GET", "/v1/tasks/short", ""); w.Code != http.StatusNotFound || over != 0 || !k.live() {
+		if w := askTasks(k, "GET", "/v1/tasks/short", ""); w.Code != http.StatusNotFound || over != 0 || !k.Live() {
 			t.Errorf("after a minute: %d %d", w.Code, over)
 		}
 		askTasks(k, "PUT", "/v1/tasks/long", `{"expire":10}`)
 		time.Sleep(11 * time.Second)
 		synctest.Wait()
-		if over != 1 || k.live() {
+		if over != 1 || k.Live() {
 			t.Errorf("after all: %d times over", over)
 		}
 		askTasks(k, "PUT", "/v1/tasks", `{"name":"again"}`)
@@ -41,7 +41,7 @@ func TestTasksEndByThemselves(t *testing.T) {
 		// A look at the moment of the end does not swallow it.
 		askTasks(k, "PUT", "/v1/tasks", `{"name":"looked at","expire":"1s"}`)
 		time.Sleep(time.Second)
-		k.live()
+		k.Live()
 		synctest.Wait()
 		if over != 3 {
 			t.Errorf("looked at: %d times over", over)
@@ -51,7 +51,7 @@ func TestTasksEndByThemselves(t *testing.T) {
 
 func TestTasksAreBounded(t *testing.T) {
 	t.Parallel()
-	k := newTasks(func() {})
+	k := New(func() {})
 	for i := range maxTasks {
 		if w := askTasks(k, "POST", "/v1/tasks", `{"name":"`+strconv.Itoa(i)+`"}`); w.Code != http.StatusCreated {
 			t.Fatalf("task %d: %d", i, w.Code)

@@ -1,4 +1,4 @@
-package egress
+package nic
 
 import (
 	"errors"
@@ -8,18 +8,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const mtu = 65520
+const (
+	// MTU is that of a Sprite's interface.
+	MTU = 65520
+	// Nameserver is the address of the DNS server that a Sprite with an interface has.
+	Nameserver = "10.0.2.3"
+	// ProxyPort is where the proxy listens on the loopback of a Sprite.
+	ProxyPort = 3128
+)
 
-// The addresses inside a Sprite. Every Sprite has the same: none of them leaves it.
+// The other addresses inside a Sprite. Every Sprite has the same: none of them leaves it.
 var (
 	spriteAddr  = [4]byte{10, 0, 2, 100}
 	gatewayAddr = [4]byte{10, 0, 2, 2}
-	dnsAddr     = [4]byte{10, 0, 2, 3}
 	spriteMask  = [4]byte{255, 255, 255, 0}
 )
 
-// OpenTUN makes the device eth0, with its address and the default route, in the network namespace of the calling thread. The descriptor is for
-// ServeTUN and does not depend on the thread. It fails where /dev/net/tun cannot be opened; a Sprite without it is as closed as one with it.
+// OpenTUN makes the device eth0, with its address and the default route, in the network namespace of the calling thread. The descriptor
+// does not depend on the thread. It fails where /dev/net/tun cannot be opened; a Sprite without it is as closed as one with it.
 func OpenTUN() (fd int, err error) {
 	fd, err = unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -55,7 +61,7 @@ func configure(fd int) error {
 		return fmt.Errorf("set the netmask: %w", err)
 	}
 	err = eth.set(unix.SIOCSIFMTU, func(r *unix.Ifreq) error {
-		r.SetUint32(mtu)
+		r.SetUint32(MTU)
 		return nil
 	})
 	if err != nil {
