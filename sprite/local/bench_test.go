@@ -1,9 +1,13 @@
 package local_test
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -100,4 +104,56 @@ func BenchmarkCreateExecDestroy(b *testing.B) {
 	b.ReportMetric(created.Seconds()*1e3/float64(n), "create-ms")
 	b.ReportMetric(first.Seconds()*1e3/float64(n), "first-exec-ms")
 	b.ReportMetric(destroyed.Seconds()*1e3/float64(n), "destroy-ms")
+}
+
+// BenchmarkIdleSprites says how much memory a hundred Sprites take in which nothing runs, their shims and all.
+func BenchmarkIdleSprites(b *testing.B) {
+	const sprites = 100
+	m := benchHost(b)
+	for b.Loop() {
+		for i := range sprites {
+			_, err := m.client.CreateSprite(b.Context(), "idle-"+strconv.Itoa(i), nil)
+			m.must(b, err)
+		}
+		sum := 0
+		for i := range sprites {
+			for _, pid := range m.processes(b, "idle-"+strconv.Itoa(i)) {
+				sum += proportional(b, pid)
+			}
+		}
+		b.ReportMetric(float64(sum)/1e6, "MB")
+		for i := range sprites {
+			m.must(b, m.client.DeleteSprite(b.Context(), "idle-"+strconv.Itoa(i)))
+		}
+	}
+}
+
+// processes are the shim and the init of a Sprite.
+func (m *machine) processes(b *testing.B, name string) []int {
+	b.Helper()
+	text, err := os.ReadFile(filepath.Join(m.opts.Dir, name, "shim.json"))
+	m.must(b, err)
+	var state struct{ Shim, Init struct{ Pid int } }
+	m.must(b, json.Unmarshal(text, &state))
+	return []int{state.Shim.Pid, state.Init.Pid}
+}
+
+// proportional is the memory of a process, with its part of what it shares.
+func proportional(b *testing.B, pid int) int {
+	b.Helper()
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/smaps_rollup")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, "Pss:"); ok {
+			kb, err := strconv.Atoi(strings.Fields(value)[0])
+			if err != nil {
+				b.Fatal(err)
+			}
+			return kb << 10
+		}
+	}
+	b.Fatalf("process %d has no Pss", pid)
+	return 0
 }
