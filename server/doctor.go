@@ -37,7 +37,7 @@ func Doctor(ctx context.Context, c Config) ([]Finding, error) {
 	began := time.Now()
 	sprites.Err = errors.Join(backend.client.TryOut(ctx, "preflight-doctor"), backend.close())
 	sprites.Text = fmt.Sprintf("one ran a command on this machine, in %v", time.Since(began).Round(time.Millisecond))
-	return append(findings, sprites, Finding{Check: "limits", Text: backend.limits}), nil
+	return append(findings, sprites, Finding{Check: "network", Text: backend.network}, Finding{Check: "limits", Text: backend.limits}), nil
 }
 
 func checkStore(ctx context.Context, c Config) Finding {

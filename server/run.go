@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,15 +9,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	goruntime "runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/agent-on-demand/aod/server/hub"
-	"github.com/agent-on-demand/aod/sprite"
-	"github.com/agent-on-demand/aod/sprite/local"
-	"github.com/agent-on-demand/aod/sprite/runtimes"
 	"github.com/agent-on-demand/aod/sprite/turn"
 	"github.com/agent-on-demand/aod/store"
 )
@@ -91,6 +86,9 @@ func Run(ctx context.Context, c Config) (err error) {
 		c.Log.Warn("isolation is none: " + unconfined)
 	}
 	defer func() { err = errors.Join(err, backend.close()) }()
+	if backend.preflight != nil {
+		c.Log.Info("sprites run on this machine", "network", backend.network, "limits", backend.limits)
+	}
 
 	readers := hub.New(st)
 	turns := turn.New(turn.Options{
@@ -166,9 +164,6 @@ func (s *Server) serve(ctx context.Context, listener net.Listener, ready func())
 	return nil
 }
 
-// CheckHosts says what is wrong with the first of AllowHosts that is no host.
-func CheckHosts(hosts []string) error { return local.CheckHosts(hosts) }
-
 // OpenStore opens the database in the data directory. It may be open elsewhere.
 func OpenStore(ctx context.Context, c Config) (*store.Store, error) {
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
@@ -214,76 +209,4 @@ func firstToken(ctx context.Context, st *store.Store, configured store.Secret) (
 	}
 	token, _, err := st.CreateToken(ctx, adminUser, "first", 0)
 	return token, err
-}
-
-// backend is the Sprites service in use.
-type backend struct {
-	client    *sprite.Client
-	install   func(context.Context, runtimes.Package) error
-	preflight *preflight                       // nil if it is not on this machine
-	limits    string                           // how Sprites on this machine are limited
-	sizes     func() (map[string]int64, error) // of Sprites on this machine, by name
-	close     func() error
-}
-
-func openSprites(ctx context.Context, c Config) (*backend, error) {
-	if token := c.SpritesToken.Reveal(); token != "" {
-		client := sprite.New(sprite.Config{Token: token, BaseURL: c.SpritesURL})
-		return &backend{client: client, close: func() error { client.Close(); return nil }}, nil
-	}
-	packages, err := local.OpenPackages(c.RuntimesDir)
-	if err != nil {
-		return nil, err
-	}
-	token := rand.Text()
-	host, err := openHost(ctx, c, token)
-	if err != nil {
-		return nil, err
-	}
-	client := sprite.New(sprite.Config{Token: token, Dial: host.DialContext, Home: host.Home})
-	pre := &preflight{log: c.Log, attempt: func(ctx context.Context) error { return client.TryOut(ctx, "preflight-server") }}
-	return &backend{
-		client:    client,
-		preflight: pre,
-		limits:    host.Limits(),
-		sizes:     host.Sizes,
-		install: func(ctx context.Context, p runtimes.Package) error {
-			return packages.Install(ctx, p.Name, p.Version, p.Executable(goruntime.GOARCH), p.Binary)
-		},
-		close: func() error {
-			client.Close()
-			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-			defer cancel()
-			return host.Close(closing)
-		},
-	}, nil
-}
-
-// openHost opens the Sprites of this machine. The runtimes' folder must exist.
-func openHost(ctx context.Context, c Config, token string) (*local.Host, error) {
-	host, err := local.Open(ctx, local.Options{
-		Dir: filepath.Join(c.DataDir, "sprites"), Executable: c.Executable, Token: token, Isolation: local.Isolation(c.Isolation),
-		Shares: []local.Share{{Source: c.RuntimesDir, Target: "/opt/aod"}}, AllowHosts: c.AllowHosts, Log: c.Log,
-		Processes: c.Processes, Memory: c.Memory, CPUs: c.CPUs, Disk: c.Disk, AllDisk: c.AllDisk,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("open the local Sprites host: %w", err)
-	}
-	return host, nil
-}
-
-// serveHost answers Sprites clients at a listener until ctx ends. Sprites stay.
-func serveHost(ctx context.Context, c Config, token string, listener net.Listener, ready func()) error {
-	if _, err := local.OpenPackages(c.RuntimesDir); err != nil {
-		return errors.Join(err, listener.Close())
-	}
-	host, err := openHost(ctx, c, token)
-	if err != nil {
-		return errors.Join(err, listener.Close())
-	}
-	ready()
-	err = host.Serve(ctx, listener)
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-	defer cancel()
-	return errors.Join(err, host.Close(closing))
 }

@@ -49,8 +49,8 @@ var owners = map[string][]string{
 // inOneFile says in which files of package server an import may stand.
 var inOneFile = map[string][]string{
 	"github.com/getkin/kin-openapi/openapi3": {"validate.go", "invalid.go"},
-	module + "/sprite":                       {"run.go"},
-	module + "/sprite/local":                 {"run.go"},
+	module + "/sprite":                       {"backend.go"},
+	module + "/sprite/local":                 {"backend.go"},
 }
 
 func TestImportsGoOneWay(t *testing.T) {

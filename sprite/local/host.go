@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/agent-on-demand/aod/sprite/local/cgroup"
 	"github.com/agent-on-demand/aod/sprite/local/egress"
+	"github.com/agent-on-demand/aod/sprite/local/nic"
 	"github.com/agent-on-demand/aod/sprite/local/shim"
 )
 
@@ -198,6 +200,22 @@ func checkShare(s Share, dir string) error {
 // within says whether path is dir or below it.
 func within(path, dir string) bool {
 	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
+}
+
+// Network says how the programs in Sprites reach the network, and what would help where not all of them do.
+func (h *Host) Network() string {
+	if h.opts.Isolation == None {
+		return "that of this machine"
+	}
+	err := nic.Available()
+	if err == nil {
+		return "one for each sprite, for every program"
+	}
+	help := "chmod 666 /dev/net/tun"
+	if errors.Is(err, fs.ErrNotExist) {
+		help = "modprobe tun (in Docker run the container with: --device /dev/net/tun)"
+	}
+	return fmt.Sprintf("a proxy alone, nothing for programs that ask no proxy: %v; allow it with: %s", err, help)
 }
 
 // Limits says how the memory, processor time and processes of Sprites are limited on this machine, and what would help where not all are.

@@ -24,15 +24,31 @@ var (
 	spriteMask  = [4]byte{255, 255, 255, 0}
 )
 
+// Available says why this process cannot make interfaces, if it cannot.
+func Available() error {
+	fd, err := open()
+	if err != nil {
+		return err
+	}
+	return unix.Close(fd)
+}
+
 // OpenTUN makes the device eth0, with its address and the default route, in the network namespace of the calling thread. The descriptor
 // does not depend on the thread. It fails where /dev/net/tun cannot be opened; a Sprite without it is as closed as one with it.
 func OpenTUN() (fd int, err error) {
-	fd, err = unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return -1, fmt.Errorf("open /dev/net/tun: %w", err)
+	if fd, err = open(); err != nil {
+		return -1, err
 	}
 	if err := configure(fd); err != nil {
 		return -1, errors.Join(fmt.Errorf("make eth0: %w", err), unix.Close(fd))
+	}
+	return fd, nil
+}
+
+func open() (int, error) {
+	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return -1, fmt.Errorf("open /dev/net/tun: %w", err)
 	}
 	return fd, nil
 }

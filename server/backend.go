@@ -1,0 +1,92 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	goruntime "runtime"
+
+	"github.com/agent-on-demand/aod/sprite"
+	"github.com/agent-on-demand/aod/sprite/local"
+	"github.com/agent-on-demand/aod/sprite/runtimes"
+)
+
+// backend is the Sprites service in use.
+type backend struct {
+	client    *sprite.Client
+	install   func(context.Context, runtimes.Package) error
+	preflight *preflight                       // nil if it is not on this machine
+	network   string                           // how far programs get in the network of a Sprite on this machine
+	limits    string                           // how Sprites on this machine are limited
+	sizes     func() (map[string]int64, error) // of Sprites on this machine, by name
+	close     func() error
+}
+
+func openSprites(ctx context.Context, c Config) (*backend, error) {
+	if token := c.SpritesToken.Reveal(); token != "" {
+		client := sprite.New(sprite.Config{Token: token, BaseURL: c.SpritesURL})
+		return &backend{client: client, close: func() error { client.Close(); return nil }}, nil
+	}
+	packages, err := local.OpenPackages(c.RuntimesDir)
+	if err != nil {
+		return nil, err
+	}
+	token := rand.Text()
+	host, err := openHost(ctx, c, token)
+	if err != nil {
+		return nil, err
+	}
+	client := sprite.New(sprite.Config{Token: token, Dial: host.DialContext, Home: host.Home})
+	pre := &preflight{log: c.Log, attempt: func(ctx context.Context) error { return client.TryOut(ctx, "preflight-server") }}
+	return &backend{
+		client:    client,
+		preflight: pre,
+		network:   host.Network(),
+		limits:    host.Limits(),
+		sizes:     host.Sizes,
+		install: func(ctx context.Context, p runtimes.Package) error {
+			return packages.Install(ctx, p.Name, p.Version, p.Executable(goruntime.GOARCH), p.Binary)
+		},
+		close: func() error {
+			client.Close()
+			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+			defer cancel()
+			return host.Close(closing)
+		},
+	}, nil
+}
+
+// openHost opens the Sprites of this machine. The runtimes' folder must exist.
+func openHost(ctx context.Context, c Config, token string) (*local.Host, error) {
+	host, err := local.Open(ctx, local.Options{
+		Dir: filepath.Join(c.DataDir, "sprites"), Executable: c.Executable, Token: token, Isolation: local.Isolation(c.Isolation),
+		Shares: []local.Share{{Source: c.RuntimesDir, Target: "/opt/aod"}}, AllowHosts: c.AllowHosts, Log: c.Log,
+		Processes: c.Processes, Memory: c.Memory, CPUs: c.CPUs, Disk: c.Disk, AllDisk: c.AllDisk,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the local Sprites host: %w", err)
+	}
+	return host, nil
+}
+
+// serveHost answers Sprites clients at a listener until ctx ends. Sprites stay.
+func serveHost(ctx context.Context, c Config, token string, listener net.Listener, ready func()) error {
+	if _, err := local.OpenPackages(c.RuntimesDir); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	host, err := openHost(ctx, c, token)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	ready()
+	err = host.Serve(ctx, listener)
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	return errors.Join(err, host.Close(closing))
+}
+
+// CheckHosts says what is wrong with the first of AllowHosts that is no host.
+func CheckHosts(hosts []string) error { return local.CheckHosts(hosts) }
