@@ -34,7 +34,7 @@ race: ## the tests of what runs side by side, five times, shuffled
 	go test -race -count=5 -shuffle=on -timeout 30m ./server/... ./store/... ./sprite/turn/... ./sprite/local/...
 
 FUZZ ?= 1m
-fuzz: ## make up requests, FUZZ=1m for each kind
+fuzz: ## make up input of every kind, FUZZ=1m for each
 	@for file in $$(git grep -l '^func Fuzz' -- '*_test.go'); do \
 		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\)(.*/\1/p' $$file); do \
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ) ./$$(dirname $$file) || exit 1; \

@@ -12,7 +12,9 @@
 //     folder. A Sprite is never started under another isolation than it was made for.
 //   - A Sprite that uses more of the disk than it may is stopped, and nothing starts in it or is written to it (507) until files are removed.
 //     The disk that all Sprites share is never filled: nothing starts when it runs short, and whoever goes on filling it is stopped.
-//   - A network policy that this host cannot enforce is refused with 501, not stored.
+//   - A network policy is in force when it is answered, also for what runs, and after every restart. Without isolation it is refused with
+//     501, not stored.
+//   - A session can be joined while it runs and for some minutes after, by any number of clients. What is over stays over: 410 to a kill.
 //   - A checkpoint is a copy of the Sprite's files while it runs: what a program has not finished writing is as after a power cut. It is
 //     there as a whole or not at all. Owners, modes, times, links, holes and attributes come along; sockets do not.
 //   - A restore, once it begins to replace files, is finished, by the next Host if need be. It ends everything that runs in the Sprite.

@@ -10,9 +10,12 @@
 //     and two shims never serve one Sprite.
 //   - When a shim dies, every process of its Sprite dies with it.
 //   - An accepted command runs once: a connection that ends before the shim's greeting has started nothing and may be repeated.
-//   - The output of a command reaches its client completely and in order, and its exit code comes after all of it. A slow client
-//     stops the command; nothing is dropped and nothing piles up in memory.
+//   - The output of a command reaches its clients completely and in order, and its exit code comes after all of it. It is on disk before
+//     anybody sees it, the exit code too, and a client that was cut off joins again at the byte where it stopped. A slow client stops
+//     the command; while there is no client the newest output is kept. Nothing piles up in memory.
+//   - What has no exit code, because its shim or the machine went down, is said to be lost.
+//   - Nothing leaves the Sprite's network but through the shim's Carrier.
 //   - What the Sprite left in its own tree is hostile: no path in it is ever followed out of it.
 //   - Nothing falls back to a weaker isolation. What the host refuses becomes a Failure that names the remedy. Without isolation (None), which
-//     only a Config can ask for, the processes are the same and the first five guarantees hold for commands that do not attack the shim.
+//     only a Config can ask for, the processes are the same, and what is said of shims and output holds for commands that do not attack them.
 package shim
