@@ -259,17 +259,19 @@ func TestSpritesCommands(t *testing.T) {
 func TestBadSettingsStopTheStart(t *testing.T) {
 	t.Parallel()
 	for setting, want := range map[string]string{
-		"AOD_ADRR=x":                       "AOD_ADRR: there is no such setting",
-		"AOD_MAX_CONCURRENT_SESSIONS=0":    "AOD_MAX_CONCURRENT_SESSIONS: it is not a whole number of at least 1: 0",
-		"AOD_ENCRYPTION_KEY=short":         "encryption key 1 is not 32 bytes of base64",
-		"AOD_ENCRYPTION_KEY_FILE=/nowhere": "AOD_ENCRYPTION_KEY_FILE: open /nowhere",
-		"AOD_LOG_LEVEL=loud":               "AOD_LOG_LEVEL: it is not one of debug, info, warn, error: loud",
-		"AOD_PUBLIC_URL=example.com":       "AOD_PUBLIC_URL: it is not of the form https://host: example.com",
-		"AOD_SPRITE_ISOLATION=None":        "AOD_SPRITE_ISOLATION: it is not one of namespaces, none: None",
-		"AOD_SPRITE_MEMORY=much":           "AOD_SPRITE_MEMORY: it is not a size as in 512MiB or 4GiB: much",
-		"AOD_SPRITE_DISK=1M":               "AOD_SPRITE_DISK: it is less than 32MiB: 1M",
-		"AOD_SPRITE_CPUS=0":                "AOD_SPRITE_CPUS: it is not a number from 0.01 to 4096: 0",
-		"AOD_ADDR=nonsense":                "AOD_ADDR: address nonsense: missing port in address",
+		"AOD_ADRR=x":                         "AOD_ADRR: there is no such setting",
+		"AOD_MAX_CONCURRENT_SESSIONS=0":      "AOD_MAX_CONCURRENT_SESSIONS: it is not a whole number of at least 1: 0",
+		"AOD_ENCRYPTION_KEY=short":           "encryption key 1 is not 32 bytes of base64",
+		"AOD_ENCRYPTION_KEY_FILE=/nowhere":   "AOD_ENCRYPTION_KEY_FILE: open /nowhere",
+		"AOD_LOG_LEVEL=loud":                 "AOD_LOG_LEVEL: it is not one of debug, info, warn, error: loud",
+		"AOD_PUBLIC_URL=example.com":         "AOD_PUBLIC_URL: it is not of the form https://host: example.com",
+		"AOD_SPRITE_ISOLATION=None":          "AOD_SPRITE_ISOLATION: it is not one of namespaces, none: None",
+		"AOD_SPRITE_MEMORY=much":             "AOD_SPRITE_MEMORY: it is not a size as in 512MiB or 4GiB: much",
+		"AOD_SPRITE_DISK=1M":                 "AOD_SPRITE_DISK: it is less than 32MiB: 1M",
+		"AOD_SPRITE_ALLOW_HOSTS=10.0.0.0/99": `AOD_SPRITE_ALLOW_HOSTS: "10.0.0.0/99": not a network in CIDR form`,
+		"AOD_SPRITES_TOKEN=short":            "AOD_SPRITES_TOKEN: it is shorter than 20 characters",
+		"AOD_SPRITE_CPUS=0":                  "AOD_SPRITE_CPUS: it is not a number from 0.01 to 4096: 0",
+		"AOD_ADDR=nonsense":                  "AOD_ADDR: address nonsense: missing port in address",
 	} {
 		_, words, err := aod(t, []string{setting}, "serve", "--data-dir", t.TempDir())
 		if err == nil || !strings.HasPrefix(words, "aod: "+want) || strings.Count(words, "\n") != 1 {

@@ -43,7 +43,7 @@ func TestSessionSeesNothingOfTheHost(t *testing.T) {
 				"kill -9 1 2>/dev/null; ls -A / | tr '\\n' ' '\n"
 			_, all := a.run(script)
 			got := output(all, "stdout", 1)
-			want := "bin dev etc home lib lib64 opt proc root run sbin srv tmp usr var workspace "
+			want := ".sprite bin dev etc home lib lib64 opt proc root run sbin srv tmp usr var workspace "
 			if strings.Join(strings.Fields(got), " ") != strings.TrimSpace(want) {
 				t.Errorf("the session says\n%s\n%s\nwant only\n%s", got, output(all, "stderr", 1), want)
 			}
