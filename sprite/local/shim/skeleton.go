@@ -58,10 +58,12 @@ func skeletonEntry(ctx context.Context, draft, path string, e fs.DirEntry, err e
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
-		return nil // an empty folder of our own stands for what we may not read
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return hideLower(draft + path)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
 		return err
 	}
 	switch {
@@ -81,6 +83,15 @@ func skeletonEntry(ctx context.Context, draft, path string, e fs.DirEntry, err e
 		return err
 	}
 	return os.WriteFile(draft+path, b, 0o644) // an unreadable file is a lock: an empty one of our own will do
+}
+
+// hideLower makes an empty folder of our own stand for one that we may not read. Merged with that, it could not be read either: apt, for one,
+// needs its folder of half-done downloads.
+func hideLower(dir string) error {
+	if err := unix.Setxattr(dir, "user.overlay.opaque", []byte("y"), 0); err != nil {
+		return fmt.Errorf("hide the folder below %s: %w", dir, err)
+	}
+	return nil
 }
 
 // database says whether package managers write this file in place. Downloaded package lists are big, and only ever replaced.
