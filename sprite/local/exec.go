@@ -153,14 +153,7 @@ func (s *socket) serve(ctx context.Context) error {
 	}
 	stdin := newInlet(s.process)
 	s.ended = make(chan struct{})
-	pongs := make(chan string, 1)
-	s.ws.SetPingHandler(func(data string) error {
-		select {
-		case pongs <- data:
-		default: // one is under way
-		}
-		return s.ws.SetReadDeadline(time.Now().Add(aliveTime))
-	})
+	pongs := s.heed()
 	left := make(chan struct{})
 	if s.input {
 		group.Go(func() { stdin.run(ctx) })
@@ -185,6 +178,21 @@ func (s *socket) serve(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	return nil
+}
+
+// heed takes every ping and pong of the client for a sign of life, and passes on what pings are to be answered with.
+func (s *socket) heed() (pongs <-chan string) {
+	answers := make(chan string, 1)
+	alive := func() error { return s.ws.SetReadDeadline(time.Now().Add(aliveTime)) }
+	s.ws.SetPongHandler(func(string) error { return alive() })
+	s.ws.SetPingHandler(func(data string) error {
+		select {
+		case answers <- data:
+		default: // one is under way
+		}
+		return alive()
+	})
+	return answers
 }
 
 // greet sends the first frame of every connection. output_offset tells one that comes back how much output it will not see again.

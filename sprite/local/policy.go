@@ -17,6 +17,9 @@ func (h *Host) setPolicy(w http.ResponseWriter, r *http.Request) error {
 	if err := decodeStrict(r, &policy); err != nil {
 		return err
 	}
+	if policy.Rules == nil { // whoever has forgotten the rules did not mean to lift them
+		return badRequest("invalid policy: rules must be a list")
+	}
 	if err := policy.Validate(); err != nil {
 		return badRequest("invalid policy: " + err.Error())
 	}

@@ -1,6 +1,7 @@
 package shim
 
 import (
+	"cmp"
 	"errors"
 	"strconv"
 
@@ -14,10 +15,7 @@ func openTerminal(rows, cols uint16) (master, slave int, err error) {
 	if err != nil {
 		return -1, -1, err
 	}
-	size := unix.Winsize{Row: rows, Col: cols}
-	if rows == 0 || cols == 0 {
-		size = unix.Winsize{Row: 24, Col: 80}
-	}
+	size := unix.Winsize{Row: cmp.Or(rows, 24), Col: cmp.Or(cols, 80)}
 	n, err := unix.IoctlGetInt(master, unix.TIOCGPTN)
 	if err == nil {
 		err = unix.IoctlSetPointerInt(master, unix.TIOCSPTLCK, 0)
