@@ -124,3 +124,15 @@ func TestSignsOfLife(t *testing.T) {
 		})
 	}
 }
+
+// Whatever a client says in words is obeyed or ignored.
+func FuzzControl(f *testing.F) {
+	for _, text := range []string{
+		`{"type":"resize","rows":24,"cols":80}`, `{"type":"resize","rows":-1,"cols":70000}`, `{"type":"signal","signal":"SIGTERM"}`, `{"type":"signal","signal":9}`, `control:{}`, `[]`,
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(_ *testing.T, text []byte) {
+		(&socket{process: &shim.Process{}}).control(text)
+	})
+}

@@ -67,7 +67,7 @@ type journalReader struct {
 }
 
 func (r *journalReader) Read(b []byte) (int, error) {
-	if r.offset == r.p.end {
+	if r.offset >= r.p.end {
 		return 0, io.EOF
 	}
 	n, err := r.p.journal.ReadAt(b[:min(int64(len(b)), r.p.end-r.offset)], r.offset)
@@ -106,7 +106,7 @@ func (p *Process) seek(output int64) error {
 
 // Next reads the next piece of output into buf, which must hold MaxOutput bytes, or answers Exit and the exit code, once and last.
 func (p *Process) Next(buf []byte) (s Stream, n, code int, err error) {
-	for p.at == p.end {
+	for p.at >= p.end {
 		if p.exit != nil {
 			return Exit, 0, *p.exit, nil
 		}
@@ -150,7 +150,11 @@ func (p *Process) hear() error {
 	case err != nil:
 		return noEOF(err)
 	case kind == frameEnd && len(b) == 8:
-		p.end = int64(binary.BigEndian.Uint64(b))
+		end := int64(binary.BigEndian.Uint64(b))
+		if end < p.end {
+			return fmt.Errorf("the journal's end moved back from %d to %d", p.end, end)
+		}
+		p.end = end
 	case kind == frameExit && len(b) == 4:
 		code := int(binary.BigEndian.Uint32(b))
 		p.exit = &code
