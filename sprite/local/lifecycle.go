@@ -166,15 +166,17 @@ func (h *Host) serve(ctx context.Context, r record, ask func() error) error {
 	}
 	gt.start.Lock()
 	defer gt.start.Unlock()
-	if now, err := h.load(r.Name); err != nil {
+	now, err := h.load(r.Name)
+	if err != nil {
 		return err
-	} else if now.ID != r.ID {
+	}
+	if now.ID != r.ID {
 		return errNoSprite
 	}
 	if err := ask(); !errors.Is(err, shim.ErrCold) {
 		return err // another call has started it meanwhile
 	}
-	if err := h.start(ctx, r); err != nil {
+	if err := h.start(ctx, now); err != nil { // its policy may be another by now
 		return err
 	}
 	return ask()
