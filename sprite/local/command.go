@@ -3,8 +3,10 @@ package local
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/agent-on-demand/aod/sprite/local/shim"
 )
@@ -23,6 +25,11 @@ func command(q url.Values) (shim.Command, error) {
 			c.Path = "bash"
 		}
 		c.Argv = []string{c.Path}
+	}
+	for _, text := range slices.Concat(c.Argv, c.Env, []string{c.Path, c.Dir}) {
+		if !utf8.ValidString(text) { // it would not arrive as it was sent
+			return c, badRequest("cmd, env, path and dir must be UTF-8")
+		}
 	}
 	var err error
 	if c.TTY, err = flag(q, "tty", false); err != nil {
