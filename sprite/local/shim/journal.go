@@ -137,10 +137,10 @@ func (j *journal) trim() {
 	if cut == 0 {
 		return
 	}
-	from := j.marks[0].Offset
 	j.marks = j.marks[cut:]
+	// From the very beginning, because blocks that an earlier cut went through become free only as a whole.
 	// Where the file system cannot do it, the journal just stays longer than it needs to be.
-	_ = unix.Fallocate(int(j.f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, from, j.marks[0].Offset-from)
+	_ = unix.Fallocate(int(j.f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, accountSize, j.marks[0].Offset-accountSize)
 }
 
 // settle ends the writing and puts the session's last account on disk: without an exit code if output is missing.
