@@ -73,6 +73,9 @@ func join(ctx context.Context, dir string, q request, output int64) (*Process, e
 		return nil, errors.Join(err, conn.Close())
 	}
 	p.conn, p.news = conn, bufio.NewReader(conn)
+	if p.at > p.told { // it has passed over output that its client has
+		p.acknowledge()
+	}
 	return p, nil
 }
 

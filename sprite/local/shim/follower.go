@@ -27,10 +27,14 @@ func (c *client) welcome() (end int64, err error) {
 		return 0, fmt.Errorf("encode reply: %w", err)
 	}
 	frame := appendFrame(nil, frameReply, b)
+	var sent int
 	var werr error
-	send := func(fd uintptr) { _, _, werr = c.conn.WriteMsgUnix(frame, unix.UnixRights(int(fd)), nil) }
-	if raw, err := s.stdin.SyscallConn(); err != nil || raw.Control(send) != nil {
-		_, werr = c.conn.Write(frame) // it is closed
+	send := func(fd uintptr) { sent, _, werr = c.conn.WriteMsgUnix(frame, unix.UnixRights(int(fd)), nil) }
+	if raw, err := s.stdin.SyscallConn(); err == nil {
+		_ = raw.Control(send) // it may be closed
+	}
+	if werr == nil && sent < len(frame) {
+		_, werr = c.conn.Write(frame[sent:])
 	}
 	if werr != nil {
 		return 0, fmt.Errorf("answer client: %w", werr)

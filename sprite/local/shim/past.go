@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -48,19 +47,9 @@ const (
 	argvShown   = 2 << 10
 )
 
-// encode makes an account that fits into its room.
+// encode makes an account, of a command as it is shown, that fits into its room.
 func (a account) encode() ([]byte, error) {
-	room := argvShown
-	a.Argv = slices.Clone(a.Argv)
-	for i, arg := range a.Argv {
-		if len(strconv.Quote(arg)) > room {
-			a.Argv = append(a.Argv[:i], "…")
-			break
-		}
-		room -= len(strconv.Quote(arg))
-	}
-	a.Dir = a.Dir[:min(len(a.Dir), accountSize/8)]
-	a.Lost = a.Lost[:min(len(a.Lost), accountSize/8)]
+	a.Dir, a.Lost = fit(a.Dir, accountSize/8), fit(a.Lost, accountSize/8)
 	b, err := json.Marshal(a)
 	if err != nil {
 		return nil, fmt.Errorf("encode session: %w", err)
@@ -69,6 +58,32 @@ func (a account) encode() ([]byte, error) {
 		return nil, fmt.Errorf("encode session: its account has %d bytes", len(b))
 	}
 	return append(b, bytes.Repeat([]byte(" "), accountSize-len(b))...), nil
+}
+
+// shown is as much of a command as is told about it.
+func shown(argv []string) []string {
+	room := argvShown
+	for i, arg := range argv {
+		if room -= jsonSize(arg); room < 0 {
+			return append(slices.Clone(argv[:i]), "…")
+		}
+	}
+	return argv
+}
+
+// fit cuts a text until its JSON has no more than so many bytes.
+func fit(text string, most int) string {
+	text = text[:min(len(text), most)]
+	for jsonSize(text) > most {
+		text = text[:len(text)*9/10]
+	}
+	return text
+}
+
+// jsonSize is how many bytes a text has as an element of a list.
+func jsonSize(text string) int {
+	b, _ := json.Marshal(text) // every text has one
+	return len(b) + len(",")
 }
 
 // readAccount answers a Refusal when there is no such session.

@@ -129,9 +129,8 @@ func (p *Process) Next(buf []byte) (s Stream, n, code int, err error) {
 		n = copy(buf, buf[p.skip:n])
 		p.skip = 0
 	}
-	if p.conn != nil && p.at-p.told >= readEvery {
-		p.told = p.at
-		_ = p.send(frameRead, binary.BigEndian.AppendUint64(nil, uint64(p.at))) // hear notices a shim that is gone
+	if p.at-p.told >= readEvery {
+		p.acknowledge()
 	}
 	switch kind {
 	case frameStdout:
@@ -162,6 +161,12 @@ func (p *Process) hear() error {
 		return fmt.Errorf("unexpected frame %q", kind)
 	}
 	return nil
+}
+
+// acknowledge tells the shim how far this client is, so that the command need not wait for it.
+func (p *Process) acknowledge() {
+	p.told = p.at
+	_ = p.send(frameRead, binary.BigEndian.AppendUint64(nil, uint64(p.at))) // hear notices a shim that is gone
 }
 
 // CloseStdin ends the command's standard input.

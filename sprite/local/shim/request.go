@@ -54,7 +54,8 @@ type Command struct {
 
 // Session describes a command that runs, or has left processes behind.
 type Session struct {
-	ID         string    `json:"id"`
+	ID string `json:"id"`
+	// Argv is the beginning of the command, with … for what is too long to tell.
 	Argv       []string  `json:"argv"`
 	Dir        string    `json:"dir"`
 	TTY        bool      `json:"tty"`

@@ -14,6 +14,7 @@ import (
 type session struct {
 	id      string
 	command Command
+	argv    []string // as it is shown
 	pid     int
 	created time.Time
 	machine *machine
@@ -61,7 +62,7 @@ func startSession(id, dir string, c Command, m *machine) (*session, error) {
 	}
 	defer paper.Close()
 	s := &session{
-		id: id, dir: dir, command: c, created: time.Now(), machine: m, link: near,
+		id: id, dir: dir, command: c, argv: shown(c.Argv), created: time.Now(), machine: m, link: near,
 		ended: make(chan struct{}), gone: make(chan struct{}), settled: make(chan struct{}), told: map[string]bool{},
 	}
 	s.lastOutput = s.created
@@ -96,7 +97,7 @@ func startSession(id, dir string, c Command, m *machine) (*session, error) {
 
 // record puts the session on disk, where it is found when this process is gone.
 func (s *session) record() (err error) {
-	about := Session{ID: s.id, Argv: s.command.Argv, Dir: s.command.Dir, TTY: s.command.TTY, Created: s.created}
+	about := Session{ID: s.id, Argv: s.argv, Dir: s.command.Dir, TTY: s.command.TTY, Created: s.created}
 	s.journal, err = createJournal(journalFile(s.dir, s.id), account{Session: about})
 	return err
 }
@@ -171,9 +172,11 @@ func (s *session) watch() {
 	}
 	for {
 		var w word
-		if _, err := s.link.receive(&w); err != nil {
+		fds, err := s.link.receive(&w)
+		if err != nil {
 			break
 		}
+		closeAll(fds) // none are meant to come
 		if w.Exit != nil && !s.exited() {
 			s.exit(*w.Exit)
 		}
@@ -225,7 +228,9 @@ const toldKept = 100
 func (s *session) tell(text string) {
 	s.mu.Lock()
 	again := s.told[text] || len(s.told) >= toldKept
-	s.told[text] = true
+	if !again {
+		s.told[text] = true
+	}
 	s.mu.Unlock()
 	if again {
 		return
@@ -250,7 +255,7 @@ func (s *session) describe() Session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return Session{
-		ID: s.id, Argv: s.command.Argv, Dir: s.command.Dir, TTY: s.command.TTY, Pid: s.pid,
+		ID: s.id, Argv: s.argv, Dir: s.command.Dir, TTY: s.command.TTY, Pid: s.pid,
 		Created: s.created, LastOutput: s.lastOutput, Exited: s.exited(),
 	}
 }
