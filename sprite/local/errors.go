@@ -86,6 +86,8 @@ func refused(r *shim.Refusal) *apiError {
 		status = http.StatusGone
 	case shim.DiskFull:
 		status = http.StatusInsufficientStorage
+	case shim.OtherVersion:
+		status = http.StatusServiceUnavailable
 	}
 	return &apiError{status, r.Kind, r.Text}
 }

@@ -162,6 +162,10 @@ func ask(ctx context.Context, dir string, q request, r *reply) (*net.UnixConn, [
 	if ctx.Err() != nil {
 		return nil, nil, context.Cause(ctx)
 	}
+	var other *Refusal
+	if errors.As(err, &other) {
+		return nil, nil, fmt.Errorf("%s: %w", q.Op, err)
+	}
 	if err != nil {
 		return nil, nil, errors.Join(ErrCold, err)
 	}

@@ -85,6 +85,7 @@ const (
 	SessionOver  = "session_over"
 	SessionLost  = "session_lost"
 	DiskFull     = "disk_full"
+	OtherVersion = "other_version"
 )
 
 // Refusal is a request that the Sprite could not carry out, through no fault of the host.

@@ -31,7 +31,8 @@ func listen(dir *os.File) (*net.UnixListener, error) {
 	return ln, nil
 }
 
-// connect dials the shim of the Sprite in dir and waits for its greeting. After an error nothing was started.
+// connect dials the shim of the Sprite in dir and waits for its greeting. After an error nothing was started. A *Refusal means
+// that a shim is there, but of another version.
 func connect(ctx context.Context, dir string) (*net.UnixConn, error) {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -47,7 +48,7 @@ func connect(ctx context.Context, dir string) (*net.UnixConn, error) {
 	var h hello
 	err = within(ctx, conn, func() error { return readJSON(conn, frameHello, &h) })
 	if err == nil && h.Protocol != Protocol {
-		err = fmt.Errorf("protocol %d instead of %d", h.Protocol, Protocol)
+		err = &Refusal{OtherVersion, fmt.Sprintf("the sprite is still run by another version of this program (protocol %d instead of %d): it can be used again when everything in it has ended", h.Protocol, Protocol)}
 	}
 	if err != nil {
 		_ = conn.Close()
