@@ -44,7 +44,7 @@ func (h *Host) createCheckpoint(w http.ResponseWriter, r *http.Request) error {
 		if id, err = s.next(existing); err != nil {
 			return err
 		}
-		ctx, done := h.copying(r.Context(), rec.Name)
+		ctx, done := h.errand(r.Context(), rec.Name)
 		defer done()
 		l = newLines(w)
 		defer l.until(ctx)()
@@ -118,7 +118,7 @@ func (h *Host) restoreCheckpoint(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		ctx, done := h.copying(r.Context(), name)
+		ctx, done := h.errand(r.Context(), name)
 		defer done()
 		rec, l = found, newLines(w)
 		defer l.until(ctx)()

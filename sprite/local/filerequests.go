@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -38,7 +39,7 @@ func (h *Host) deleteFile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return h.onFiles(w, r, name, func(t *fileTree) error {
+	return h.onFiles(w, r, name, func(_ context.Context, t *fileTree) error {
 		if err := errors.Join(t.remove(name, body.Recursive), h.removed(r.PathValue("name"))); err != nil {
 			return err
 		}
@@ -52,7 +53,7 @@ func (h *Host) renameFile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return h.onFiles(w, r, source, func(t *fileTree) error {
+	return h.onFiles(w, r, source, func(_ context.Context, t *fileTree) error {
 		if err := t.rename(source, dest); err != nil {
 			return err
 		}
@@ -66,12 +67,12 @@ func (h *Host) copyFile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return h.onFiles(w, r, source, func(t *fileTree) error {
+	return h.onFiles(w, r, source, func(ctx context.Context, t *fileTree) error {
 		left, err := h.allowance(r.PathValue("name"), 0)
 		if err != nil {
 			return err
 		}
-		c, err := t.copy(r.Context(), source, dest, body.Recursive, left)
+		c, err := t.copy(ctx, source, dest, body.Recursive, left)
 		if err = errors.Join(err, h.wrote(r.PathValue("name"), c.taken)); err != nil {
 			return err
 		}
@@ -91,9 +92,9 @@ func (h *Host) chmodFile(w http.ResponseWriter, r *http.Request) error {
 		return badRequest("mode must be an octal number up to 07777")
 	}
 	text := "0" + strconv.FormatUint(mode, 8)
-	return h.onFiles(w, r, name, func(t *fileTree) error {
+	return h.onFiles(w, r, name, func(ctx context.Context, t *fileTree) error {
 		a := affected{also: map[string]any{"mode": text}}
-		if err := t.chmod(r.Context(), name, uint32(mode), body.Recursive, a.add); err != nil {
+		if err := t.chmod(ctx, name, uint32(mode), body.Recursive, a.add); err != nil {
 			return err
 		}
 		a.answer(w)
@@ -116,9 +117,9 @@ func (h *Host) chownFile(w http.ResponseWriter, r *http.Request) error {
 	if body.GID != nil {
 		gid = *body.GID
 	}
-	return h.onFiles(w, r, name, func(t *fileTree) error {
+	return h.onFiles(w, r, name, func(ctx context.Context, t *fileTree) error {
 		a := affected{also: map[string]any{"uid": body.UID, "gid": body.GID}}
-		if err := t.chown(r.Context(), name, uid, gid, body.Recursive, a.add); err != nil {
+		if err := t.chown(ctx, name, uid, gid, body.Recursive, a.add); err != nil {
 			return err
 		}
 		a.answer(w)

@@ -1,10 +1,12 @@
 package local
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
 	"net/http"
+	"os"
 	"path"
 	"strconv"
 	"time"
@@ -13,8 +15,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxFile bounds what one write carries.
-const maxFile = 64 << 20
+const (
+	// maxFile bounds what one write carries, and bodyTime how long its client may take to send it.
+	maxFile  = 64 << 20
+	bodyTime = 5 * time.Minute
+	// partTime is how long an interrupted client has to take its answer.
+	partTime = time.Second
+)
 
 // file is the wire form of a directory entry.
 type file struct {
@@ -27,28 +34,35 @@ type file struct {
 	IsDir   bool      `json:"isDir"`
 }
 
+// readFile holds the Sprite only until the file is open: a client may be slow to read.
 func (h *Host) readFile(w http.ResponseWriter, r *http.Request) error {
-	return h.onFile(w, r, func(t *fileTree, name string) error {
-		f, err := t.open(name)
-		if err != nil {
+	var f *os.File
+	var size int64
+	err := h.onFile(w, r, func(t *fileTree, name string) (err error) {
+		if f, err = t.open(name); err != nil {
 			return err
 		}
-		defer f.Close()
 		fi, err := f.Stat()
+		if err == nil && fi.IsDir() {
+			err = unix.EISDIR
+		} else if err == nil && !fi.Mode().IsRegular() {
+			err = unix.EINVAL
+		}
 		if err != nil {
+			err, f = errors.Join(err, f.Close()), nil
 			return err
 		}
-		if fi.IsDir() {
-			return unix.EISDIR
-		}
-		if !fi.Mode().IsRegular() {
-			return unix.EINVAL
-		}
-		w.Header().Set("Content-Type", "application/octet-stream")
-		w.Header().Set("Content-Length", strconv.FormatInt(fi.Size(), 10))
-		_, _ = io.CopyN(w, f, fi.Size()) // a shorter body than announced is an error to the client
+		size = fi.Size()
 		return nil
 	})
+	if err != nil || f == nil {
+		return err // or it is answered
+	}
+	defer f.Close()
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
+	_, _ = io.CopyN(w, f, size) // a shorter body than announced is an error to the client
+	return nil
 }
 
 // writeFile replaces the file as a whole: readers see the old content or the new.
@@ -68,6 +82,11 @@ func (h *Host) writeFile(w http.ResponseWriter, r *http.Request) error {
 	return h.onFile(w, r, func(t *fileTree, name string) error {
 		left, err := h.allowance(r.PathValue("name"), r.ContentLength)
 		if err != nil {
+			return err
+		}
+		in := http.NewResponseController(w)
+		defer in.SetReadDeadline(time.Time{}) // for the connection's next request
+		if err := in.SetReadDeadline(time.Now().Add(bodyTime)); err != nil {
 			return err
 		}
 		n, err := t.write(name, http.MaxBytesReader(w, r.Body, min(left, maxFile)), mode, parents)
@@ -116,18 +135,29 @@ func (h *Host) onFile(w http.ResponseWriter, r *http.Request, f func(t *fileTree
 	if err != nil {
 		return err
 	}
-	return h.onFiles(w, r, name, func(t *fileTree) error { return f(t, name) })
+	return h.onFiles(w, r, name, func(_ context.Context, t *fileTree) error { return f(t, name) })
 }
 
-// onFiles runs f on the Sprite's files; name is what an error is about.
-func (h *Host) onFiles(w http.ResponseWriter, r *http.Request, name string, f func(t *fileTree) error) error {
+// onFiles runs f on the Sprite's files; name is what an error is about. A destruction ends the context, and the waiting for the client.
+func (h *Host) onFiles(w http.ResponseWriter, r *http.Request, name string, f func(ctx context.Context, t *fileTree) error) error {
 	return h.using(r, func(rec record) error {
+		ctx, done := h.errand(r.Context(), rec.Name)
+		defer done()
+		conn := http.NewResponseController(w)
+		defer context.AfterFunc(ctx, func() {
+			_ = conn.SetReadDeadline(time.Unix(1, 0))
+			_ = conn.SetWriteDeadline(time.Now().Add(partTime))
+		})()
 		t, err := h.openFiles(rec)
 		if err != nil {
 			return err
 		}
 		defer t.close()
-		if err := f(t); err != nil {
+		err = f(ctx, t)
+		if err != nil && ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		if err != nil {
 			return h.failFile(w, r, name, err)
 		}
 		return nil

@@ -67,7 +67,7 @@ type Host struct {
 	server  *http.Server
 	starter *shim.Starter
 	gates   gates
-	copies  copies
+	errands errands
 	groups  cgroup.Home
 	quota   quota
 

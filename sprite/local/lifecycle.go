@@ -197,7 +197,7 @@ func (h *Host) start(ctx context.Context, r record) error {
 
 // destroy ends a Sprite: its processes first, then its existence, then its files.
 func (h *Host) destroy(ctx context.Context, name string) error {
-	resume := h.copies.interrupt(name)
+	resume := h.errands.interrupt(name)
 	release := h.gates.own(name)
 	defer release()
 	resume() // whoever comes now comes after

@@ -69,16 +69,22 @@ func (h *Host) killSession(w http.ResponseWriter, r *http.Request) error {
 			return badRequest("timeout must be a duration")
 		}
 	}
-	return h.using(r, func(rec record) error {
-		k, err := shim.Kill(r.Context(), h.dir(rec.Name), r.PathValue("id"), sig, timeout)
-		if err != nil {
-			return fmt.Errorf("kill session: %w", err)
-		}
-		w.Header().Set("Content-Type", "application/x-ndjson")
-		w.WriteHeader(http.StatusOK)
-		tell(w, k, unix.SignalName(sig))
-		return nil
-	})
+	rec, err := h.load(r.PathValue("name"))
+	if err != nil {
+		return err
+	}
+	// Whoever waits for a command's end does not hold the Sprite.
+	k, err := shim.Kill(r.Context(), h.dir(rec.Name), r.PathValue("id"), sig, timeout)
+	if _, gone := h.load(rec.Name); err != nil && errors.Is(gone, errNoSprite) {
+		return errNoSprite
+	}
+	if err != nil {
+		return fmt.Errorf("kill session: %w", err)
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.WriteHeader(http.StatusOK)
+	tell(w, k, unix.SignalName(sig))
+	return nil
 }
 
 // tell writes the lines of a kill. A client that is gone does not read them.
