@@ -1,6 +1,7 @@
 package local
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http/httptest"
@@ -15,6 +16,10 @@ import (
 // A request that was read before a policy was set, and starts the Sprite after that, starts it under that policy.
 func TestColdSpriteStartsUnderTheLatestPolicy(t *testing.T) {
 	t.Parallel()
+	var rules []string
+	for i := range 4000 { // a big one has to fit as well
+		rules = append(rules, fmt.Sprintf(`{"domain":"number-%d.ok.test","action":"allow"}`, i))
+	}
 	h, err := Open(t.Context(), Options{Dir: t.TempDir(), Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	if err != nil {
 		t.Fatal(err)
@@ -32,7 +37,7 @@ func TestColdSpriteStartsUnderTheLatestPolicy(t *testing.T) {
 	if err := release(); err != nil {
 		t.Fatal(err)
 	}
-	r := httptest.NewRequest("POST", "/", strings.NewReader(`{"rules":[{"domain":"ok.test","action":"allow"}]}`))
+	r := httptest.NewRequest("POST", "/", strings.NewReader(`{"rules":[`+strings.Join(rules, ",")+`]}`))
 	r.SetPathValue("name", "race")
 	if err := h.setPolicy(httptest.NewRecorder(), r); err != nil {
 		t.Fatal(err)
@@ -41,7 +46,7 @@ func TestColdSpriteStartsUnderTheLatestPolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(filepath.Join(shim.Guide(h.dir("race")), "policy/network.json"))
-	if err != nil || !strings.Contains(string(b), "ok.test") {
-		t.Errorf("the sprite runs under %s, %v", b, err)
+	if err != nil || strings.Count(string(b), "ok.test") != len(rules) {
+		t.Errorf("the sprite runs under %.100s, %v", b, err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/agent-on-demand/aod/sprite/local/cgroup"
+	"github.com/agent-on-demand/aod/sprite/local/egress"
 	"golang.org/x/sys/unix"
 )
 
@@ -86,7 +87,9 @@ func (m *machine) pid() int { return m.cmd.Process.Pid }
 
 // build hands over the config and the host folders, waits until the Sprite's world stands, and returns its ways out, if it needs any.
 func (m *machine) build(cfg Config) (*exits, error) {
-	o := order{Op: "build", Config: &cfg}
+	inside := cfg
+	inside.Policy = egress.Policy{} // is ours to enforce, and may be bigger than a packet
+	o := order{Op: "build", Config: &inside}
 	var fds []int
 	out := &exits{tun: -1}
 	if cfg.Base != 0 {
