@@ -163,15 +163,30 @@ func TestPlantedLinksLeaveTheHostAlone(t *testing.T) {
 	opts := options(t)
 	opts.Idle = time.Millisecond
 	m := openWith(t, opts)
-	victim := t.TempDir()
+	victim, err := os.MkdirTemp("/var/tmp", "aod-victim-") // a link to /tmp leads nowhere while a Sprite is built
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(victim); err != nil {
+			t.Error(err)
+		}
+	})
 	if err := os.WriteFile(filepath.Join(victim, "hosts"), []byte("mine"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(victim, 0o777); err != nil {
+	for path, mode := range map[string]os.FileMode{victim: 0o777, filepath.Join(victim, "hosts"): 0o666} { // whatever the umask
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, err := os.Stat(victim)
+	if err != nil {
 		t.Fatal(err)
 	}
 	m.create(t, "evil")
-	m.sh(t, "evil", "for d in etc home srv opt workspace var/lib bin sbin; do mv /$d /$d.old || rm -rf /$d; ln -s "+victim+" /$d; done; true")
+	m.sh(t, "evil", "for d in etc home srv opt root workspace tmp var/tmp var/log var/lib bin sbin; do mv /$d /$d.old || rm -rf /$d; ln -s "+victim+" /$d; done; "+
+		"cd /etc; ln -s "+victim+" apt; ln -s "+victim+" profile.d; for f in hosts hostname resolv.conf; do ln -s "+victim+"/hosts $f; done; true")
 	waitCold(t, m, "evil")
 	// Home is a fresh folder now, so a shell starts again.
 	m.sh(t, "evil", "true")
@@ -182,6 +197,9 @@ func TestPlantedLinksLeaveTheHostAlone(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join(victim, "hosts"))
 	if err != nil || string(b) != "mine" || len(entries) != 1 {
 		t.Fatalf("the victim has changed: %q %v %v", b, entries, err)
+	}
+	if after, err := os.Stat(victim); err != nil || after.Mode() != before.Mode() || !after.ModTime().Equal(before.ModTime()) {
+		t.Errorf("the victim has changed: %+v %v", after, err)
 	}
 }
 

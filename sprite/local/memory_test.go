@@ -36,6 +36,12 @@ func memoryHog(t *testing.T, m *machine) {
 			t.Errorf("the hog: exit %d, %v, %q", r.code, r.err, r.stderr)
 		}
 	}
+	// It need not grow: what is above the limit goes, what is below stays.
+	for size, code := range map[string]int{"200": 137, "40": 0} {
+		if r := m.run(t.Context(), "hungry", nil, "perl", "-e", `my $x = "x" x (shift() << 20); sleep 3`, size); r.code != code || r.err != nil {
+			t.Errorf("%s MiB: exit %d, %v, %q", size, r.code, r.err, r.stderr)
+		}
+	}
 	if err := watcher.Wait(); err != nil || said.String() != "up\nstill here\n" {
 		t.Errorf("the watcher says %q and ends with %v", said, err)
 	}

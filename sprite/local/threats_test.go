@@ -1,6 +1,7 @@
 package local_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,24 +17,27 @@ import (
 // process of the host; the arguments are paths of the host that must not be there.
 var threats = []struct{ name, script string }{
 	{"files of the host and of other sprites", `
-		for f in "$@" /etc/shadow /etc/gshadow /etc/sudoers /etc/ssh /etc/apt/auth.conf /root/.bashrc /home/*/.profile /srv/* /mnt /media /boot /sys/kernel; do
-			[ -e "$f" ] && echo "sees $f"
+		for root in "" /.. /proc/1/root /proc/$PPID/root; do
+			for f in "$@" /etc/shadow /etc/gshadow /etc/sudoers /etc/ssh /etc/apt/auth.conf /root/.bashrc /home/*/.profile /srv/* /mnt /media /boot /sys/kernel; do
+				[ -e "$root$f" ] && echo "sees $root$f"
+			done
 		done`},
 	{"processes of the host", `
 		for p in /proc/[0-9]*; do
 			case $(tr '\0' ' ' < $p/cmdline 2>/dev/null) in aod-pid1*|aod-supervisor*|sh*|tr*|"") ;; *) echo "foreign process $(tr '\0' ' ' < $p/cmdline)" ;; esac
 		done
 		[ "$(ls -d /proc/[0-9]* | wc -l)" -le 12 ] || echo "many processes"
-		kill -0 $host 2>/dev/null && echo "signals the host's $host"
-		kill -TERM 1; kill -KILL 1; kill -STOP 1; kill -0 1 || echo "killed init"`},
+		kill -0 $host 2>/dev/null && echo "signals the host's $host"`},
 	{"inherited descriptors", `ls /proc/self/fd | grep -qx 77 && echo "inherits a file"`},
 	{"root of the host, sysctl", `
-		awk '$1 == 0 && $2 == 0 { print "root of the host" }' /proc/self/uid_map /proc/self/gid_map
-		echo 1 2>/dev/null > /proc/sys/kernel/core_pattern && echo "writes /proc/sys"
-		echo h 2>/dev/null > /proc/sysrq-trigger && echo "writes sysrq"
+		awk '$2 == 0 { print "root of the host" }' /proc/self/uid_map /proc/self/gid_map
+		for f in /proc/sys/kernel/core_pattern /proc/sys/kernel/hostname /proc/sysrq-trigger; do
+			[ ! -e $f ] || (echo h > $f) 2>&1 | grep -q 'Read-only file system' || echo "writes $f"
+		done
 		cat /proc/kcore /proc/kallsyms /proc/keys /proc/modules 2>/dev/null | head -c 1 | grep -q . && echo "reads the kernel"`},
 	{"the server's binary", `
 		for f in /run/.sprite/init /proc/1/exe /proc/$PPID/exe; do (echo x > $f) 2>/dev/null && echo "writes $f"; done
+		(echo x > /run/.sprite/init) 2>&1 | grep -q 'Read-only file system' || echo "it is not read-only"
 		chmod 777 /run/.sprite/init 2>/dev/null && echo "changes its mode"
 		rm -f /run/.sprite/init 2>/dev/null; [ -e /run/.sprite/init ] || echo "removes it"`},
 	{"mounts, devices, namespaces", `
@@ -62,6 +66,8 @@ var threats = []struct{ name, script string }{
 	{"calls that a kernel bug could be in", `
 		perl -MPOSIX -e '%no = (keyctl => 250, bpf => 321, perf_event_open => 298, userfaultfd => 323, io_uring_setup => 425, open_by_handle_at => 304, kexec_load => 246,
 			init_module => 175, fsopen => 430, mount_setattr => 442, setns => 308, add_key => 248, fanotify_init => 300, quotactl => 179, syslog => 103);
+			@no{qw(clone3 move_mount fsconfig fsmount fspick open_tree io_uring_enter io_uring_register pivot_root kexec_file_load request_key)} = (435, 429, 431, 432, 433, 428, 426, 427, 155, 320, 249);
+			@no{qw(acct swapon swapoff reboot umount2 mount vhangup delete_module finit_module iopl ioperm lookup_dcookie quotactl_fd)} = (163, 167, 168, 169, 166, 165, 153, 176, 313, 172, 173, 212, 443);
 			exit unless (uname)[4] eq "x86_64";
 			for (sort keys %no) { my $r = syscall($no{$_}, 0, 0, 0, 0, 0); print "$_: $!\n" unless $r == -1 && ($!{EPERM} || $!{ENOSYS}) }'`},
 }
@@ -71,6 +77,8 @@ func TestThreats(t *testing.T) {
 	inheritable(t)
 	m := open(t)
 	m.create(t, "me")
+	shim, _ := pids(t, m, "me")
+	closed(t, shim)
 	m.create(t, "other")
 	m.sh(t, "other", "echo secret > /workspace/secret")
 	hidden := []string{m.opts.Dir, filepath.Join(m.opts.Dir, "other"), filepath.Join(m.opts.Dir, "me", "shim.sock"), os.Args[0], "/var/log/dpkg.log"}
@@ -89,6 +97,20 @@ func TestThreats(t *testing.T) {
 	}
 }
 
+// closed checks that the shim passes on what inheritable has opened to nobody.
+func closed(t *testing.T, shim int) {
+	t.Helper()
+	info, err := os.ReadFile(fmt.Sprintf("/proc/%d/fdinfo/77", shim))
+	if errors.Is(err, os.ErrNotExist) {
+		return
+	}
+	var flags int
+	_, text, _ := strings.Cut(string(info), "flags:")
+	if _, serr := fmt.Sscanf(text, "%o", &flags); err != nil || serr != nil || flags&unix.O_CLOEXEC == 0 {
+		t.Errorf("flags %#o, %v, %v", flags, err, serr)
+	}
+}
+
 // inheritable opens a file in this process as one that its children would have.
 func inheritable(t *testing.T) {
 	t.Helper()
@@ -98,6 +120,20 @@ func inheritable(t *testing.T) {
 	}
 	if err := unix.Dup2(fd, 77); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// No signal from inside reaches the init, whatever its runtime would make of it.
+func TestSignalsLeaveTheInitAlone(t *testing.T) {
+	t.Parallel()
+	m := open(t)
+	m.create(t, "signals")
+	init := initPid(t, m, "signals")
+	for range 5 {
+		m.sh(t, "signals", "for s in HUP INT QUIT USR1 USR2 PIPE ALRM TERM STOP TSTP TTIN TTOU KILL ABRT; do kill -$s 1; done; true")
+		if now := initPid(t, m, "signals"); now != init {
+			t.Fatalf("init %d became %d", init, now)
+		}
 	}
 }
 
@@ -131,6 +167,7 @@ func TestNothingEscapesFromKill(t *testing.T) {
 	t.Parallel()
 	m := open(t)
 	m.create(t, "escape")
+	init := initPid(t, m, "escape")
 	for round := range 20 {
 		ready := newWatcher("ready\n")
 		r := newReader()
@@ -153,6 +190,9 @@ func TestNothingEscapesFromKill(t *testing.T) {
 			t.Fatalf("again: %d %s", status, body)
 		}
 		t.Logf("round %d: %v", round, took.Round(time.Millisecond))
+	}
+	if now := initPid(t, m, "escape"); now != init {
+		t.Errorf("init %d had to go and became %d", init, now)
 	}
 }
 
