@@ -10,7 +10,6 @@ import (
 	"syscall"
 
 	"github.com/agent-on-demand/aod/sprite/local/cgroup"
-	"github.com/agent-on-demand/aod/sprite/local/egress"
 	"golang.org/x/sys/unix"
 )
 
@@ -88,7 +87,7 @@ func (m *machine) pid() int { return m.cmd.Process.Pid }
 // build hands over the config and the host folders, waits until the Sprite's world stands, and returns its ways out, if it needs any.
 func (m *machine) build(cfg Config) (*exits, error) {
 	inside := cfg
-	inside.Policy = egress.Policy{} // is ours to enforce, and may be bigger than a packet
+	inside.Policy, inside.Network = nil, nil // are the Carrier's, and may be bigger than a packet
 	o := order{Op: "build", Config: &inside}
 	var fds []int
 	out := &exits{tun: -1}

@@ -1,11 +1,10 @@
 package shim
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"testing"
-
-	"github.com/agent-on-demand/aod/sprite/local/egress"
 )
 
 // A shim of another version is neither obeyed nor taken for a cold Sprite: another could not start beside it, and a policy would not hold.
@@ -33,7 +32,7 @@ func TestShimOfAnotherVersionIsNotCold(t *testing.T) {
 		}
 	}()
 	_, listing := Sessions(t.Context(), path)
-	for what, err := range map[string]error{"list": listing, "policy": SetPolicy(t.Context(), path, egress.Policy{})} {
+	for what, err := range map[string]error{"list": listing, "policy": SetPolicy(t.Context(), path, json.RawMessage(`{}`))} {
 		var refusal *Refusal
 		if !errors.As(err, &refusal) || refusal.Kind != OtherVersion || errors.Is(err, ErrCold) {
 			t.Errorf("%s: %v", what, err)
