@@ -155,7 +155,7 @@ func TestChangesStayInTheSprite(t *testing.T) {
 		t.Error(err)
 	}
 	_ = cmd.Wait()
-	if got := m.sh(t, "race", "cat /workspace/b/* | sort -u"); got != "x\n" {
+	if got := m.sh(t, "race", "cat /workspace/b/* | sort -u"); got != "x\n" && got != "" {
 		t.Errorf("copied: %q", got)
 	}
 	fi, err := os.Stat(secret)
