@@ -364,6 +364,11 @@ func TestSessionsOfADeadShimAreLost(t *testing.T) {
 			}
 			id := <-r.id
 			shim, init := pids(t, m, "dead")
+			if change.boot == "" { // it need not notice by itself
+				if err := unix.Kill(init, unix.SIGSTOP); err != nil {
+					t.Fatal(err)
+				}
+			}
 			if err := unix.Kill(shim, unix.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
