@@ -18,6 +18,7 @@ import (
 
 	"github.com/superfly/sprites-go"
 	"golang.org/x/net/dns/dnsmessage"
+	"golang.org/x/sys/unix"
 )
 
 // names answers lookups of the names in the map, as a server on this machine.
@@ -329,6 +330,22 @@ func TestPolicyReachesARunningSprite(t *testing.T) {
 	} {
 		if status, text := m.request(t, "POST", "/v1/sprites/net/policy/network", body, token); status != 400 || !strings.Contains(text, want) {
 			t.Errorf("%s: %d %s", body, status, text)
+		}
+	}
+}
+
+// A policy is the Sprite's, not its shim's: the next one starts under it.
+func TestPolicyOutlivesTheShim(t *testing.T) {
+	t.Parallel()
+	m, port := limited(t, allowed("model.test")...)
+	shim, init := pids(t, m, "net")
+	if err := unix.Kill(shim, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	untilGone(t, init)
+	for name, want := range map[string]string{"model.test": "hello", "denied.test": "denied.test:" + port + " is not on this sprite's network allow-list"} {
+		if got := m.sh(t, "net", "curl -sS -m 10 -p http://"+name+":"+port+"/hello 2>&1; curl -sS -m 10 http://"+name+":"+port+"/hello 2>&1; true"); !strings.Contains(got, want) {
+			t.Errorf("%s: %s", name, got)
 		}
 	}
 }
