@@ -123,7 +123,7 @@ func inheritable(t *testing.T) {
 	}
 }
 
-// No signal from inside reaches the init, whatever its runtime would make of it.
+// Ordinary signals from inside do not end the init. Those of faults, as SIGILL, do: they are not among these.
 func TestSignalsLeaveTheInitAlone(t *testing.T) {
 	t.Parallel()
 	m := open(t)
