@@ -1,6 +1,7 @@
 package local
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -91,7 +92,7 @@ func duration(s string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(s)
 	if err == nil && d < 0 {
-		d = 0
+		err = errors.New("a duration is not negative")
 	}
 	return d, err
 }

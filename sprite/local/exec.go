@@ -110,7 +110,11 @@ func (h *Host) attach(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("attach: %w", err)
 	}
-	h.bridge(w, r, rec, &socket{process: p, input: input && p.Stdin != nil})
+	if !input && p.Stdin != nil {
+		_ = p.Stdin.Close() // a copy would keep the input open when its client ends it
+		p.Stdin = nil
+	}
+	h.bridge(w, r, rec, &socket{process: p, input: p.Stdin != nil})
 	return nil
 }
 

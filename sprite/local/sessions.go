@@ -13,8 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// defaultKillTime is how long a signalled command has before it is killed.
-const defaultKillTime = 10 * time.Second
+// defaultKillTime is how long a signalled command has before it is killed, and maxKillTime the longest that a client may ask for.
+const (
+	defaultKillTime = 10 * time.Second
+	maxKillTime     = time.Hour
+)
 
 type session struct {
 	ID             string    `json:"id"`
@@ -65,8 +68,8 @@ func (h *Host) killSession(w http.ResponseWriter, r *http.Request) error {
 	timeout := defaultKillTime
 	if q.Has("timeout") {
 		var err error
-		if timeout, err = duration(q.Get("timeout")); err != nil {
-			return badRequest("timeout must be a duration")
+		if timeout, err = duration(q.Get("timeout")); err != nil || timeout > maxKillTime {
+			return badRequest("timeout must be a duration of at most " + maxKillTime.String())
 		}
 	}
 	rec, err := h.load(r.PathValue("name"))

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -152,10 +153,27 @@ func (h *Host) updateSprite(w http.ResponseWriter, r *http.Request) error {
 	return h.answerSprite(w, http.StatusOK, rec)
 }
 
-// upgradeSprite has nothing to do: a Sprite runs with the host's version from its next start.
+// upgradeSprite ends what runs in a Sprite that another version of the host has started; its next start is by this one. A Sprite of this
+// version goes on.
 func (h *Host) upgradeSprite(w http.ResponseWriter, r *http.Request) error {
-	if _, err := h.load(r.PathValue("name")); err != nil {
+	release := h.gates.own(r.PathValue("name"))
+	defer release()
+	rec, err := h.load(r.PathValue("name"))
+	if err != nil {
 		return err
+	}
+	var refusal *shim.Refusal
+	_, err = shim.Sessions(r.Context(), h.dir(rec.Name))
+	if errors.As(err, &refusal) && refusal.Kind == shim.OtherVersion {
+		ctx, cancel := context.WithTimeoutCause(r.Context(), stopTime, errors.New("its processes do not end"))
+		defer cancel()
+		let, err := shim.Stop(ctx, h.dir(rec.Name))
+		if err != nil {
+			return fmt.Errorf("upgrade sprite: %w", err)
+		}
+		if err := let(); err != nil {
+			return fmt.Errorf("upgrade sprite: %w", err)
+		}
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil

@@ -11,7 +11,7 @@ import (
 
 const (
 	// maxStreams and maxFlows bound the TCP connections and the UDP flows of a Sprite at once, maxClients those to the proxy and the forwards.
-	maxStreams, maxFlows, maxClients = 1024, 256, 1024
+	maxStreams, maxFlows, maxClients = 512, 256, 512
 	dialTimeout                      = 10 * time.Second
 )
 

@@ -26,8 +26,8 @@ const (
 	dnsPort = 53
 	// flowIdle is how long a UDP flow lives without a packet.
 	flowIdle = 60 * time.Second
-	// maxBuffer bounds what a connection holds in one direction.
-	maxBuffer = 1 << 20
+	// maxBuffer bounds what a connection holds in one direction. All of a Sprite's together are memory of the host.
+	maxBuffer = 256 << 10
 )
 
 // ServeTUN is the network behind a descriptor of nic.OpenTUN, which it takes over: DNS on nic.Nameserver, TCP, and UDP without a policy.

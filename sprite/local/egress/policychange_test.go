@@ -117,13 +117,13 @@ func TestConnectionsAreBounded(t *testing.T) {
 			defer c.Close()
 		}
 		if all = append(all, c); len(all) > 1025 {
-			t.Fatal("more than 1024 connections")
+			t.Fatal("more than 512 connections")
 		}
 	}
 	if len(all) != 1025 {
 		t.Errorf("connection %d was refused", len(all))
 	}
-	for _, c := range all[:1024] {
+	for _, c := range all[:512] {
 		_ = c.Close()
 	}
 	for end := time.Now().Add(patience); ; { // places come back

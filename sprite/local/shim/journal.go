@@ -74,14 +74,10 @@ func (j *journal) write(kind byte, frame []byte) error {
 		return j.err
 	}
 	err := j.append(kind, frame)
-	for range writeTries - 1 {
-		if err == nil {
-			break
-		}
+	for late := time.Now().Add(writeTime); err != nil && time.Now().Before(late); err = j.append(kind, frame) {
 		t := time.AfterFunc(writePause, j.changed.Broadcast)
 		j.changed.Wait()
 		t.Stop()
-		err = j.append(kind, frame)
 	}
 	j.err = err
 	return err
@@ -89,7 +85,7 @@ func (j *journal) write(kind byte, frame []byte) error {
 
 // A disk that is full is tried again for a while, in which the command waits.
 const (
-	writeTries = 20
+	writeTime  = 20 * time.Second
 	writePause = time.Second
 )
 

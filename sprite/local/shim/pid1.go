@@ -7,13 +7,14 @@ import (
 	"os/signal"
 	"strconv"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
 // runPID1 is the role: it starts a supervisor per command and reaps whatever ends without a parent. It lives until the shim ends it.
 func runPID1() error {
-	if err := harden(); err != nil {
+	if err := errors.Join(harden(), faultless()); err != nil {
 		return err
 	}
 	l, err := openLink(linkFD)
@@ -66,6 +67,24 @@ func harden() error {
 // steady keeps ordinary signals from ending this process.
 func steady() {
 	outlive(syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGALRM)
+}
+
+// faults are the signals by which Go takes itself to be broken, whoever has sent them.
+var faults = []unix.Signal{
+	unix.SIGILL, unix.SIGTRAP, unix.SIGABRT, unix.SIGBUS, unix.SIGFPE, unix.SIGSEGV, unix.SIGSYS, unix.SIGSTKFLT, unix.SIGXCPU, unix.SIGXFSZ,
+	unix.SIGVTALRM, unix.SIGPROF, unix.SIGIO, unix.SIGPWR,
+}
+
+// faultless ignores the faults that others send. It does so behind the back of Go's runtime, and of every Go program that is started: those
+// catch these signals again, so that no command has them ignored. A fault of our own still ends the process: the kernel sees to that.
+func faultless() error {
+	for _, sig := range faults {
+		action := struct{ handler, flags, restorer, mask uintptr }{handler: 1} // SIG_IGN, rt_sigaction(2)
+		if _, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&action)), 0, unsafe.Sizeof(action.mask), 0, 0); errno != 0 {
+			return fmt.Errorf("ignore %v: %w", sig, errno)
+		}
+	}
+	return nil
 }
 
 // outlive makes ordinary signals harmless. They are caught, not ignored: what is ignored stays ignored in every child.

@@ -108,6 +108,6 @@ func (p *pump) deliver(buf []byte, n int) {
 	p.session.lastOutput = time.Now()
 	p.session.mu.Unlock()
 	if err := p.session.journal.write(p.kind, buf[:frameHeader+n]); err != nil {
-		_ = p.session.signal(unix.SIGKILL) // output would be missing
+		p.session.broken.Do(func() { _ = p.session.signal(unix.SIGKILL) }) // output would be missing
 	}
 }

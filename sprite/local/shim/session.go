@@ -28,6 +28,8 @@ type session struct {
 	ended   chan struct{} // closed when the command's exit code is known
 	gone    chan struct{} // closed when no process of the session is left
 
+	broken sync.Once // output cannot be kept
+
 	mu         sync.Mutex
 	code       int
 	lastOutput time.Time

@@ -65,7 +65,24 @@ func runShim() error {
 		s.endWhenAsked()
 	}
 	go s.serve()
-	return errors.Join(s.machine.wait(), s.leaveGroup())
+	err = s.machine.wait()
+	s.settle()
+	return errors.Join(err, s.leaveGroup())
+}
+
+// settleTime is how long the end of a Sprite waits for the accounts of its sessions.
+const settleTime = 2 * time.Second
+
+// settle lets the sessions of a Sprite that has ended write their last accounts.
+func (s *shim) settle() {
+	late := time.After(settleTime)
+	for _, sess := range s.current() {
+		select {
+		case <-sess.settled:
+		case <-late:
+			return
+		}
+	}
 }
 
 // open takes the lock, starts the machine and listens.

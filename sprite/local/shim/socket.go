@@ -48,7 +48,7 @@ func connect(ctx context.Context, dir string) (*net.UnixConn, error) {
 	var h hello
 	err = within(ctx, conn, func() error { return readJSON(conn, frameHello, &h) })
 	if err == nil && h.Protocol != Protocol {
-		err = &Refusal{OtherVersion, fmt.Sprintf("the sprite is still run by another version of this program (protocol %d instead of %d): it can be used again when everything in it has ended", h.Protocol, Protocol)}
+		err = &Refusal{OtherVersion, fmt.Sprintf("the sprite is still run by another version of this program (protocol %d instead of %d): it can be used again when everything in it has ended, which POST upgrade brings about", h.Protocol, Protocol)}
 	}
 	if err != nil {
 		_ = conn.Close()
