@@ -116,11 +116,11 @@ func TestConnectionsAreBounded(t *testing.T) {
 		if c, refused = passes(t, l.Addr()); c != nil {
 			defer c.Close()
 		}
-		if all = append(all, c); len(all) > 1025 {
+		if all = append(all, c); len(all) > 513 {
 			t.Fatal("more than 512 connections")
 		}
 	}
-	if len(all) != 1025 {
+	if len(all) != 513 {
 		t.Errorf("connection %d was refused", len(all))
 	}
 	for _, c := range all[:512] {
