@@ -3,6 +3,7 @@ package local
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/agent-on-demand/aod/sprite/local/shim"
@@ -66,6 +67,10 @@ func (h *Host) bridge(w http.ResponseWriter, r *http.Request, rec record, s *soc
 	h.work.Add(1)
 	defer h.work.Done()
 	defer s.process.Close()
+	s.eofTime = eofTime
+	if !s.input && strings.HasPrefix(r.UserAgent(), "Go-http-client/") { // sprites-go ends the input that it has not announced
+		s.eofTime = sureEOFTime
+	}
 	var err error
 	s.ws, err = upgrader.Upgrade(w, r, http.Header{"Sprite-Version": {spriteVersion}, "X-Sprite-Capabilities": {"signal"}})
 	if err != nil {

@@ -18,8 +18,9 @@ const (
 	aliveTime = 60 * time.Second
 	// pingTime keeps clients alive that hear nothing else.
 	pingTime = 20 * time.Second
-	// eofTime is how long an exit waits for the end of the client's input.
-	eofTime = 20 * time.Millisecond
+	// eofTime is how long an exit waits for the end of the client's input, and sureEOFTime where that is likely to come.
+	eofTime     = 20 * time.Millisecond
+	sureEOFTime = 250 * time.Millisecond
 	// partingTime is how long the client has to hang up after the exit.
 	partingTime = 5 * time.Second
 )
@@ -28,6 +29,7 @@ const (
 type socket struct {
 	ws      *websocket.Conn
 	process *shim.Process
+	eofTime time.Duration
 	input   bool // from the client
 	rows    uint16
 	cols    uint16
@@ -135,7 +137,7 @@ func (s *socket) awaitEOF(left <-chan struct{}) {
 	select {
 	case <-s.ended:
 	case <-left:
-	case <-time.After(eofTime):
+	case <-time.After(s.eofTime):
 	}
 }
 
