@@ -24,8 +24,8 @@ import (
 	"github.com/agent-on-demand/aod/store"
 )
 
-// patience is how long a test waits for what has to happen.
-const patience = 60 * time.Second
+// patience is how long a test waits for what has to happen. Installing a runtime is part of that on a machine that has not done so before.
+const patience = 3 * time.Minute
 
 // api is a running server and a user of it.
 type api struct {

@@ -136,7 +136,8 @@ func TestSignalsLeaveTheInitAlone(t *testing.T) {
 			t.Fatalf("init %d became %d", init, now)
 		}
 	}
-	if got := m.sh(t, "signals", "grep SigIgn /proc/self/status; sh -c 'kill -SEGV $$'; echo $?"); got != "SigIgn:\t0000000000000000\n139\n" {
+	// Of the first 31: a race detector's C library keeps the 32nd to itself.
+	if got := m.sh(t, "signals", "echo $((0x$(awk '/SigIgn/ { print $2 }' /proc/self/status) & 0x7fffffff)); sh -c 'kill -SEGV $$'; echo $?"); got != "0\n139\n" {
 		t.Errorf("a command: %q", got)
 	}
 }

@@ -18,10 +18,11 @@ import (
 	"github.com/agent-on-demand/aod/sprite/local/egress"
 )
 
-// patience is far more than anything here takes; instant is what a refusal may take on a busy machine.
+// patience is far more than anything here takes; instant is what a refusal may take on a very busy machine,
+// where programs are slow to start: less than what waits for somebody who does not answer.
 const (
 	patience = 10 * time.Second
-	instant  = time.Second
+	instant  = 5 * time.Second
 )
 
 // nameserver is a DNS server whose answers change by the turn.
