@@ -161,7 +161,7 @@ func shimDeathEndsAll(t *testing.T, m *machine) {
 	if err := syscall.Kill(shimPid(t, m, "shim"), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	m.allGone(t, "shim", 2*time.Second)
+	m.allGone(t, "shim", patience)
 	ended(t, init)
 	if got := m.sh(t, "shim", "echo again"); got != "again\n" {
 		t.Errorf("got %q", got)
@@ -175,7 +175,7 @@ func initDeathEndsAll(t *testing.T, m *machine) {
 	if err := syscall.Kill(initPid(t, m, "init"), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	m.allGone(t, "init", 2*time.Second)
+	m.allGone(t, "init", patience)
 	ended(t, shim)
 	if got := m.sh(t, "init", "echo again"); got != "again\n" {
 		t.Errorf("got %q", got)
@@ -193,7 +193,7 @@ func bothDeaths(t *testing.T, m *machine) {
 			t.Fatal(err)
 		}
 	}
-	m.allGone(t, "both", 2*time.Second)
+	m.allGone(t, "both", patience)
 }
 
 func stoppedInit(t *testing.T, m *machine) {

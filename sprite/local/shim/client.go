@@ -81,6 +81,8 @@ func join(ctx context.Context, dir string, q request, output int64) (*Process, e
 
 func joined(dir string, r reply, fds []int, output int64) (*Process, error) {
 	switch {
+	case r.Error != nil && r.Error.Kind == ending:
+		return nil, errors.Join(ErrCold, r.Error)
 	case r.Error != nil:
 		return nil, r.Error
 	case r.Session == nil || len(fds) > 1:

@@ -7,7 +7,7 @@ import (
 )
 
 // killGrace is how long the processes of a session may take to die before the whole Sprite is ended instead.
-const killGrace = 5 * time.Second
+const killGrace = 10 * time.Second
 
 // kill signals the session; with a timeout it insists.
 func (s *session) kill(sig unix.Signal, timeout time.Duration) (Killed, error) {

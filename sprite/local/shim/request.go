@@ -86,6 +86,7 @@ const (
 	SessionLost  = "session_lost"
 	DiskFull     = "disk_full"
 	OtherVersion = "other_version"
+	ending       = "ending" // the shim is; a client may start the next one
 )
 
 // Refusal is a request that the Sprite could not carry out, through no fault of the host.

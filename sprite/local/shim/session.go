@@ -78,7 +78,9 @@ func startSession(id, dir string, c Command, m *machine) (*session, error) {
 	for _, f := range theirs {
 		fds = append(fds, int(f.Fd()))
 	}
-	err = m.spawn(c.TTY, fds...)
+	if err = m.spawn(c.TTY, fds...); err != nil {
+		err = &Refusal{ending, err.Error()} // nothing has been started
+	}
 	for _, f := range theirs {
 		err = errors.Join(err, f.Close())
 	}
