@@ -15,10 +15,23 @@ import (
 // environment's list. Without it the turn ends soon, as failed, and says why, in the CLI's words and in the Sprite's.
 func TestClaudeCodeObeysTheNetwork(t *testing.T) {
 	t.Parallel()
+	installClaude(t)
 	t.Run(fmt.Sprint("uid ", os.Getuid()), func(t *testing.T) { claudeObeys(t, os.Getuid(), runtimesDir(t)) })
 	if os.Getuid() == 0 {
 		t.Run(fmt.Sprint("uid ", ordinaryUser), func(t *testing.T) { claudeObeys(t, ordinaryUser, runtimesOf(t, ordinaryUser)) })
 	}
+}
+
+// installClaude has a server of this process bring in the CLI, if no test has done so: those that are processes of their own have not the
+// environment in which npm may need to run.
+func installClaude(t *testing.T) {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(runtimesDir(t), "bin", "claude")); err == nil {
+		return
+	}
+	a := start(t)
+	agent := a.post("/agents", `{"name":"claude","model":"anthropic/claude-sonnet-4-6","runtime":"claude"}`).want(201).text("id")
+	a.stream(a.in(agent, "hello", `,"timeout":1`).want(202).text("id")).until(func(e event) bool { return e.Stage == "install_runtime" && e.State != "started" })
 }
 
 // runtimesOf copies the runtimes' programs for another user, who would take long to install them.

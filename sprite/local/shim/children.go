@@ -11,18 +11,28 @@ import (
 func children(pid int, seen map[int]bool) {
 	tasks := "/proc/" + strconv.Itoa(pid) + "/task/"
 	for _, thread := range names(tasks) {
-		b, err := os.ReadFile(tasks + thread + "/children")
-		if err != nil {
-			continue // it has ended
-		}
-		for field := range strings.FieldsSeq(string(b)) {
-			child, err := strconv.Atoi(field)
-			if err == nil && !seen[child] {
+		for _, child := range listed(tasks + thread) {
+			if !seen[child] {
 				seen[child] = true
 				children(child, seen)
 			}
 		}
 	}
+}
+
+// listed are the children of a thread; none if it has ended.
+func listed(thread string) []int {
+	b, err := os.ReadFile(thread + "/children")
+	if err != nil {
+		return nil
+	}
+	var out []int
+	for field := range strings.FieldsSeq(string(b)) {
+		if child, err := strconv.Atoi(field); err == nil {
+			out = append(out, child)
+		}
+	}
+	return out
 }
 
 // tellsChildren says whether the kernel lists children (CONFIG_PROC_CHILDREN).

@@ -10,24 +10,38 @@ import (
 )
 
 // killDescendants kills everything below this process. It stops them all first, so that none can have children while others die;
-// whoever slips through is caught when the next one is reaped.
+// whoever slips through is caught when those that died are reaped.
 func killDescendants() {
 	stopped := map[int]bool{}
-	for {
-		fresh := false
-		for _, pid := range descendants() {
-			if !stopped[pid] {
-				stopped[pid], fresh = true, true
-				_ = syscall.Kill(pid, syscall.SIGSTOP)
-			}
+	for fresh := true; fresh; {
+		// Whoever hops from child to child comes back to this process with every hop, and is caught by being quick.
+		for stopChildren(stopped) {
 		}
-		if !fresh {
-			break
-		}
+		fresh = stop(descendants(), stopped)
 	}
 	for pid := range stopped {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
+}
+
+// stopChildren stops this process's own children and says whether it has met new ones.
+func stopChildren(stopped map[int]bool) (fresh bool) {
+	const tasks = "/proc/self/task/"
+	for _, thread := range names(tasks) {
+		fresh = stop(listed(tasks+thread), stopped) || fresh
+	}
+	return fresh
+}
+
+// stop stops processes, and says whether it has met new ones.
+func stop(pids []int, stopped map[int]bool) (fresh bool) {
+	for _, pid := range pids {
+		if !stopped[pid] {
+			stopped[pid], fresh = true, true
+			_ = syscall.Kill(pid, syscall.SIGSTOP)
+		}
+	}
+	return fresh
 }
 
 // descendants lists the processes below this one. The subreaper keeps them below it, whatever they do.

@@ -202,11 +202,15 @@ func (s *supervisor) end() {
 
 // wait reaps until nothing is left, and reports the command's exit code as soon as it is known.
 func (s *supervisor) wait() error {
-	for {
+	for options := 0; ; {
 		var ws syscall.WaitStatus
-		pid, err := syscall.Wait4(-1, &ws, 0, nil)
+		pid, err := syscall.Wait4(-1, &ws, options, nil)
+		options = 0
 		switch {
 		case errors.Is(err, syscall.EINTR):
+			continue
+		case pid == 0 && err == nil:
+			killDescendants() // those who were born while others died
 			continue
 		case errors.Is(err, syscall.ECHILD):
 			return nil
@@ -222,7 +226,7 @@ func (s *supervisor) wait() error {
 			_ = s.link.send(word{Exit: &code}) // a shim that is gone needs no answer; obey sees it too
 		}
 		if s.killing.Load() {
-			killDescendants() // those who were born while others died
+			options = syscall.WNOHANG
 		}
 	}
 }

@@ -47,10 +47,15 @@ func adopt() error {
 
 // endDescendants kills everything below this process and returns when nothing is left.
 func endDescendants() {
-	for {
-		killDescendants()
-		if _, err := syscall.Wait4(-1, nil, 0, nil); err != nil && !errors.Is(err, syscall.EINTR) {
+	killDescendants()
+	for options := 0; ; {
+		pid, err := syscall.Wait4(-1, nil, options, nil)
+		if err != nil && !errors.Is(err, syscall.EINTR) {
 			return // ECHILD
+		}
+		if options = syscall.WNOHANG; pid == 0 {
+			killDescendants()
+			options = 0
 		}
 	}
 }
