@@ -31,7 +31,7 @@ func installClaude(t *testing.T) {
 	}
 	a := start(t)
 	agent := a.post("/agents", `{"name":"claude","model":"anthropic/claude-sonnet-4-6","runtime":"claude"}`).want(201).text("id")
-	a.stream(a.in(agent, "hello", `,"timeout":1`).want(202).text("id")).until(func(e event) bool { return e.Stage == "install_runtime" && e.State != "started" })
+	a.stream(a.in(agent, "hello", `,"timeout":10`).want(202).text("id")).until(func(e event) bool { return e.Stage == "install_runtime" && e.State != "started" })
 }
 
 // runtimesOf copies the runtimes' programs for another user, who would take long to install them.

@@ -68,7 +68,7 @@ func (h *Host) bridge(w http.ResponseWriter, r *http.Request, rec record, s *soc
 	defer h.work.Done()
 	defer s.process.Close()
 	s.eofTime = eofTime
-	if !s.input && strings.HasPrefix(r.UserAgent(), "Go-http-client/") { // sprites-go ends the input that it has not announced
+	if r.URL.Query().Get("stdin") == "false" && strings.HasPrefix(r.UserAgent(), "Go-http-client/") { // sprites-go, which ends this input too
 		s.eofTime = sureEOFTime
 	}
 	var err error
