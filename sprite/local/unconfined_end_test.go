@@ -78,8 +78,10 @@ func shimPid(t *testing.T, m *machine, sprite string) int {
 	return pid
 }
 
-// daemons leaves 20 processes behind that have left their session and their parent, and one that hops from child to child.
-const daemons = "for i in $(seq 20); do (setsid sleep 1000 > /dev/null 2>&1 < /dev/null &); done; hop() { (hop &) }; setsid bash -c \"$(declare -f hop); hop\" > /dev/null 2>&1 < /dev/null & sleep 0"
+// daemons leaves 20 processes behind that have left their session and their parent, and two that hop from child to child, one of them to a new session
+// with every hop.
+const daemons = "for i in $(seq 20); do (setsid sleep 1000 > /dev/null 2>&1 < /dev/null &); done; hop() { (hop &) }; setsid bash -c \"$(declare -f hop); hop\" > /dev/null 2>&1 < /dev/null & " +
+	"perl -e 'use POSIX; while (1) { exit if fork; setsid }' > /dev/null 2>&1 < /dev/null & sleep 0"
 
 // crowd makes a Sprite full of processes.
 func (m *machine) crowd(t *testing.T, sprite string) {

@@ -26,8 +26,13 @@ func listed(thread string) []int {
 	if err != nil {
 		return nil
 	}
+	return pids(b)
+}
+
+// pids are the numbers in a list of children.
+func pids(list []byte) []int {
 	var out []int
-	for field := range strings.FieldsSeq(string(b)) {
+	for field := range strings.FieldsSeq(string(list)) {
 		if child, err := strconv.Atoi(field); err == nil {
 			out = append(out, child)
 		}

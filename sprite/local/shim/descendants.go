@@ -9,37 +9,43 @@ import (
 	"syscall"
 )
 
-// killDescendants kills everything below this process. It stops them all first, so that none can have children while others die;
-// whoever slips through is caught when those that died are reaped.
+// killDescendants kills everything below this process. What is killed has no more children, and those it had come up to this process,
+// which is quick to see them; whoever slips through is caught when those that died are reaped.
 func killDescendants() {
-	stopped := map[int]bool{}
+	killed := map[int]bool{}
 	for fresh := true; fresh; {
-		// Whoever hops from child to child comes back to this process with every hop, and is caught by being quick.
-		for stopChildren(stopped) {
-		}
-		fresh = stop(descendants(), stopped)
-	}
-	for pid := range stopped {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
+		killAdopted(killed)
+		fresh = kill(descendants(), killed)
 	}
 }
 
-// stopChildren stops this process's own children and says whether it has met new ones.
-func stopChildren(stopped map[int]bool) (fresh bool) {
-	const tasks = "/proc/self/task/"
-	for _, thread := range names(tasks) {
-		fresh = stop(listed(tasks+thread), stopped) || fresh
+// killAdopted kills this process's children for as long as new ones come up. Whoever hops from child to child comes up with every hop,
+// always to the first thread, so reading one open file is enough to be quicker.
+func killAdopted(killed map[int]bool) {
+	f, err := os.Open("/proc/self/task/" + strconv.Itoa(os.Getpid()) + "/children")
+	if err != nil {
+		return // the kernel does not tell
 	}
-	return fresh
+	defer f.Close()
+	buf := make([]byte, 64<<10)
+	for fresh := true; fresh; {
+		n, _ := f.ReadAt(buf, 0)
+		fresh = kill(pids(buf[:n]), killed)
+	}
 }
 
-// stop stops processes, and says whether it has met new ones.
-func stop(pids []int, stopped map[int]bool) (fresh bool) {
+// kill kills processes, and says whether it has met new ones. The kernel kills a group at a stroke, its members' newest children too. What is
+// below this process has left its session, so a group that is not this process's own has nobody else in it.
+func kill(pids []int, killed map[int]bool) (fresh bool) {
 	for _, pid := range pids {
-		if !stopped[pid] {
-			stopped[pid], fresh = true, true
-			_ = syscall.Kill(pid, syscall.SIGSTOP)
+		if killed[pid] {
+			continue
 		}
+		killed[pid], fresh = true, true
+		if group, err := syscall.Getpgid(pid); err == nil && group != syscall.Getpgrp() {
+			_ = syscall.Kill(-group, syscall.SIGKILL)
+		}
+		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 	return fresh
 }
