@@ -45,27 +45,42 @@ func dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	if to == nil {
 		to = (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	}
+	l, ok := ctx.Value(lineKey{}).(*line)
+	if !ok {
+		return to(ctx, network, addr)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(l.whole, cancel)()
 	conn, err := to(ctx, network, addr)
-	if line, ok := ctx.Value(lineKey{}).(*line); ok && err == nil {
-		line.hold(conn)
+	if err == nil {
+		l.hold(conn)
 	}
 	return conn, err
 }
 
 // line holds the connection of one exec: the SDK has no way to close it.
 type line struct {
+	whole context.Context // until the line is cut
+	cut   context.CancelFunc
+
 	mu   sync.Mutex
 	conn net.Conn
-	cut  bool
 }
 
 type lineKey struct{}
+
+func newLine() *line {
+	l := &line{}
+	l.whole, l.cut = context.WithCancel(context.Background())
+	return l
+}
 
 func (l *line) hold(conn net.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.conn = conn
-	if l.cut {
+	if l.whole.Err() != nil {
 		conn.Close()
 	}
 }
@@ -74,7 +89,7 @@ func (l *line) hold(conn net.Conn) {
 func (l *line) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.cut = true
+	l.cut()
 	if l.conn != nil {
 		l.conn.Close()
 	}

@@ -23,14 +23,14 @@ const killGrace = 5 * time.Second
 // output before Exec returns and none after; they must not block for long. The
 // command travels in a URL, so it is no place for a secret.
 func (c *Client) Exec(ctx context.Context, name string, argv []string, stdout, stderr io.Writer) (int, error) {
-	l := &line{}
+	l := newLine()
 	defer l.close()
 	running, release := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), lineKey{}, l))
 	defer release()
 
 	cmd := c.api.Sprite(name).CommandContext(running, argv[0], argv[1:]...)
 	cmd.Stdout, cmd.Stderr = stdout, stderr // never nil: the SDK would write to ours
-	if err := start(ctx, cmd, release); err != nil {
+	if err := start(ctx, cmd, l); err != nil {
 		return 0, err
 	}
 	ended := make(chan error, 1)
@@ -53,9 +53,11 @@ func (c *Client) Exec(ctx context.Context, name string, argv []string, stdout, s
 }
 
 // start dials and waits until the command runs. The SDK ties a command to one
-// context for good, so that of the caller counts only until then.
-func start(ctx context.Context, cmd *sprites.Cmd, giveUp func()) error {
-	defer context.AfterFunc(ctx, giveUp)()
+// context for good, so that of the caller counts only until then. A start that is
+// given up is cut at its connection, since the SDK would return from it before it
+// has let go of the dialer that all execs share.
+func start(ctx context.Context, cmd *sprites.Cmd, l *line) error {
+	defer context.AfterFunc(ctx, l.close)()
 	defer serialize()()
 	err := cmd.Start()
 	if ctx.Err() != nil {
