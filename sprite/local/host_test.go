@@ -24,8 +24,9 @@ import (
 
 const token = "test-token"
 
-// patience ends what a broken host would leave hanging, and lets the cleanup run.
-const patience = 30 * time.Second
+// patience ends what a broken host would leave hanging, and lets the cleanup run. It is longer than a Sprite's usage of the disk may go
+// unmeasured, a minute, while others free as much space as it takes.
+const patience = 3 * time.Minute
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(hostDir); dir != "" {
@@ -84,7 +85,7 @@ func openWith(t *testing.T, opts local.Options) *machine {
 	m := &machine{Host: h, opts: opts, reach: h.DialContext}
 	transport := &http.Transport{DialContext: h.DialContext}
 	m.client = sprites.New(token, sprites.WithBaseURL("http://localhost"), sprites.WithDisableControl(),
-		sprites.WithHTTPClient(&http.Client{Transport: transport, Timeout: time.Minute}), sprites.WithNetDialContext(m.dial))
+		sprites.WithHTTPClient(&http.Client{Transport: transport, Timeout: patience}), sprites.WithNetDialContext(m.dial))
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
