@@ -91,11 +91,6 @@ func (c *client) obey(kind byte, b []byte) {
 		_ = s.stdin.Close()
 	case kind == frameSignal && len(b) == 1 && !s.exited():
 		_ = s.signal(unix.Signal(b[0]))
-	case kind == frameResize && len(b) == 4 && s.command.TTY:
-		size := unix.Winsize{Row: binary.BigEndian.Uint16(b), Col: binary.BigEndian.Uint16(b[2:])}
-		if raw, err := s.stdin.SyscallConn(); err == nil {
-			_ = raw.Control(func(fd uintptr) { _ = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &size) })
-		}
 	}
 }
 

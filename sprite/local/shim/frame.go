@@ -24,7 +24,6 @@ const (
 	frameRead    = 'c' // client: eight bytes, how far it has read the journal
 	frameEOF     = 'e' // client: no more standard input
 	frameSignal  = 's' // client: one byte, the signal's number
-	frameResize  = 'w' // client: rows and columns, two bytes each
 )
 
 const (

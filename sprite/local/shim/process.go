@@ -181,10 +181,20 @@ func (p *Process) CloseStdin() error {
 // Signal signals the command's process group; KILL ends everything that the command has started.
 func (p *Process) Signal(sig unix.Signal) error { return p.send(frameSignal, []byte{byte(sig)}) }
 
-// Resize changes the size of the command's terminal.
+// Resize changes the size of the command's terminal. Input that is written afterwards finds it changed.
 func (p *Process) Resize(rows, cols uint16) error {
-	b := binary.BigEndian.AppendUint16(nil, rows)
-	return p.send(frameResize, binary.BigEndian.AppendUint16(b, cols))
+	if !p.TTY || p.Stdin == nil {
+		return nil
+	}
+	raw, err := p.Stdin.SyscallConn()
+	if err != nil {
+		return fmt.Errorf("resize terminal: %w", err)
+	}
+	var failed error
+	if err := raw.Control(func(fd uintptr) { failed = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: cols}) }); err != nil {
+		return fmt.Errorf("resize terminal: %w", err)
+	}
+	return failed
 }
 
 // Close disconnects from the session. A Next that waits returns.

@@ -41,7 +41,7 @@ func (p *pump) run() {
 		_ = p.f.Close()
 		return
 	}
-	<-p.session.gone // a terminal stays open for resizes
+	<-p.session.gone // a terminal stays open for clients that are still to come
 	_ = p.f.Close()
 }
 
