@@ -53,10 +53,11 @@ func dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	defer cancel()
 	defer context.AfterFunc(l.whole, cancel)()
 	conn, err := to(ctx, network, addr)
-	if err == nil {
-		l.hold(conn)
+	if err != nil {
+		return nil, err
 	}
-	return conn, err
+	l.hold(conn)
+	return causal(conn), nil
 }
 
 // line holds the connection of one exec: the SDK has no way to close it.

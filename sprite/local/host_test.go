@@ -110,10 +110,36 @@ func (m *machine) dial(ctx context.Context, network, addr string) (net.Conn, err
 		m = of
 	}
 	c, err := m.reach(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
 	if holder, ok := ctx.Value(holderKey{}).(*connection); ok {
 		holder.Conn = c
 	}
-	return c, err
+	return &causal{Conn: c}, nil
+}
+
+// causal tells the race detector that what is read may answer what was written. The SDK relies on that when it closes a connection from the
+// goroutine that has read the exit.
+type causal struct {
+	net.Conn
+	mu sync.Mutex
+}
+
+func (c *causal) Write(b []byte) (int, error) {
+	c.pass() // before: an answer may be there sooner than Write has returned
+	return c.Conn.Write(b)
+}
+
+func (c *causal) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.pass()
+	return n, err
+}
+
+func (c *causal) pass() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 }
 
 type hostKey struct{}

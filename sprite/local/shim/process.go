@@ -191,7 +191,9 @@ func (p *Process) Resize(rows, cols uint16) error {
 		return fmt.Errorf("resize terminal: %w", err)
 	}
 	var failed error
-	if err := raw.Control(func(fd uintptr) { failed = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: cols}) }); err != nil {
+	if err := raw.Control(func(fd uintptr) {
+		failed = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: cols})
+	}); err != nil {
 		return fmt.Errorf("resize terminal: %w", err)
 	}
 	return failed
