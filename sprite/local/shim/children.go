@@ -1,6 +1,7 @@
 package shim
 
 import (
+	"bytes"
 	"os"
 	"strconv"
 	"strings"
@@ -29,10 +30,11 @@ func listed(thread string) []int {
 	return pids(b)
 }
 
-// pids are the numbers in a list of children.
+// pids are the numbers in a list of children, each of which a space ends. What has none has been cut off and is another number.
 func pids(list []byte) []int {
 	var out []int
-	for field := range strings.FieldsSeq(string(list)) {
+	whole := list[:bytes.LastIndexByte(list, ' ')+1]
+	for field := range strings.FieldsSeq(string(whole)) {
 		if child, err := strconv.Atoi(field); err == nil {
 			out = append(out, child)
 		}
