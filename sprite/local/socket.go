@@ -20,7 +20,7 @@ const (
 	pingTime = 20 * time.Second
 	// eofTime is how long an exit waits for the end of the client's input, and sureEOFTime where that is likely to come.
 	eofTime     = 20 * time.Millisecond
-	sureEOFTime = 10 * time.Second // more than a busy machine keeps a client from sending it
+	sureEOFTime = 2 * time.Second
 	// partingTime is how long the client has to hang up after the exit.
 	partingTime = 5 * time.Second
 )
