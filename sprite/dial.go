@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/agent-on-demand/aod/sprite/internal/race"
 )
 
 // Dial opens a connection to a Sprites service.
@@ -57,7 +59,7 @@ func dial(ctx context.Context, network, addr string) (net.Conn, error) {
 		return nil, err
 	}
 	l.hold(conn)
-	return causal(conn), nil
+	return race.Causal(conn), nil
 }
 
 // line holds the connection of one exec: the SDK has no way to close it.

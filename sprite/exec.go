@@ -8,6 +8,8 @@ import (
 	"time"
 
 	sprites "github.com/superfly/sprites-go"
+
+	"github.com/agent-on-demand/aod/sprite/internal/race"
 )
 
 // ErrLost says that the connection broke before the exit code came: the program
@@ -58,7 +60,7 @@ func (c *Client) Exec(ctx context.Context, name string, argv []string, stdout, s
 // has let go of the dialer that all execs share.
 func start(ctx context.Context, cmd *sprites.Cmd, l *line) error {
 	defer context.AfterFunc(ctx, l.close)()
-	defer serialize()()
+	defer race.Serialize()()
 	err := cmd.Start()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

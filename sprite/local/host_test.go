@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/agent-on-demand/aod/sprite/internal/race"
 	"github.com/agent-on-demand/aod/sprite/local"
 	"github.com/gorilla/websocket"
 	"github.com/superfly/sprites-go"
@@ -50,9 +51,6 @@ func TestMain(m *testing.M) {
 
 // skeleton is built once for all tests: it takes an ordinary user seconds.
 var skeleton string
-
-// starts keeps the SDK's Start calls apart: it changes gorilla's global dialer without a lock.
-var starts sync.Mutex
 
 // machine is a host and a client of it.
 type machine struct {
@@ -116,30 +114,7 @@ func (m *machine) dial(ctx context.Context, network, addr string) (net.Conn, err
 	if holder, ok := ctx.Value(holderKey{}).(*connection); ok {
 		holder.Conn = c
 	}
-	return &causal{Conn: c}, nil
-}
-
-// causal tells the race detector that what is read may answer what was written. The SDK relies on that when it closes a connection from the
-// goroutine that has read the exit.
-type causal struct {
-	net.Conn
-	mu sync.Mutex
-}
-
-func (c *causal) Write(b []byte) (int, error) {
-	c.pass() // before: an answer may be there sooner than Write has returned
-	return c.Conn.Write(b)
-}
-
-func (c *causal) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	c.pass()
-	return n, err
-}
-
-func (c *causal) pass() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	return race.Causal(c), nil
 }
 
 type hostKey struct{}
@@ -200,8 +175,7 @@ func begin(cmd *sprites.Cmd, prepare func(*sprites.Cmd)) (out, errs *bytes.Buffe
 	if prepare != nil {
 		prepare(cmd)
 	}
-	starts.Lock()
-	defer starts.Unlock()
+	defer race.Serialize()()
 	return out, errs, cmd.Start()
 }
 
