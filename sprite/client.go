@@ -53,11 +53,12 @@ func New(c Config) *Client {
 	}
 	options := []sprites.Option{
 		sprites.WithDisableControl(),
-		sprites.WithHTTPClient(&http.Client{Transport: &http.Transport{
-			Proxy:               http.ProxyFromEnvironment,
-			MaxIdleConnsPerHost: 16,
-			IdleConnTimeout:     90 * time.Second,
-		}}),
+		sprites.WithHTTPClient(insistent(&http.Transport{
+			Proxy:                 http.ProxyFromEnvironment,
+			MaxIdleConnsPerHost:   16,
+			IdleConnTimeout:       90 * time.Second,
+			ResponseHeaderTimeout: answerTimeout,
+		})),
 		sprites.WithNetDialContext(dial),
 	}
 	if origin != "" {

@@ -18,6 +18,7 @@ type Turn struct {
 	ExitCode     *int
 	StdoutOffset int64
 	StderrOffset int64
+	Launched     bool   // in its Sprite, for certain; it may have been, if not
 	CreatedAt    Micros `gorm:"autoCreateTime:false"`
 	StartedAt    *Micros
 	EndedAt      *Micros
@@ -128,6 +129,14 @@ func (s *Store) StartTurn(ctx context.Context, id string, number int, row Row) (
 		return err
 	})
 	return span, err
+}
+
+// MarkLaunched notes that a running turn has been launched in its Sprite, so that
+// it never is again.
+func (s *Store) MarkLaunched(ctx context.Context, id string, number int) error {
+	return s.write(ctx, func(tx *gorm.DB, _ Micros) error {
+		return changed(tx.Exec("UPDATE turns SET launched = 1 WHERE session_id = ? AND number = ? AND status = 'running'", id, number))
+	})
 }
 
 // Outcome is how a turn ended.

@@ -11,26 +11,24 @@ import (
 	"github.com/agent-on-demand/aod/store"
 )
 
-// launch opens the prompt, which is for the runtime's standard input alone,
-// removes it, and becomes the runtime with the environment file's variables.
-const launch = `exec <"$1"; rm -f -- "$1"; set -a; . "$2"; set +a; shift 2; exec "$@"`
-
-// lay puts the turn's files in place and returns the command that does the turn.
+// lay puts the turn's files in place and returns the command that launches it.
 func (w *worker) lay() ([]string, error) {
 	if err := w.locate(w.ctx); err != nil {
 		return nil, err
 	}
 	command := w.runtime.Command(runtimes.Turn{Agent: w.agent(), Number: w.number, Prompt: w.brief.Turn.Prompt})
-	prompt := fmt.Sprintf("%s/.aod/turns/%d/prompt", home, w.number)
-	files := []runtimes.File{{Path: prompt, Data: command.Stdin, Mode: 0o600}}
+	files := []runtimes.File{{Path: w.folder() + "/prompt", Data: command.Stdin, Mode: 0o600}}
 	if w.number > 1 { // the first turn comes right after the stage that wrote it
 		files = append(files, w.envFile())
 	}
 	if err := w.write(w.ctx, files); err != nil {
 		return nil, err
 	}
-	return append([]string{"bash", "-lc", launch, "aod", w.place.Real(prompt), w.place.Real(envPath)}, command.Argv...), nil
+	return w.journal.launch(w.place.Real(envPath), w.brief.Turn.Timeout, command.Argv), nil
 }
+
+// folder is where the turn's files are written to.
+func (w *worker) folder() string { return fmt.Sprintf("%s/.aod/turns/%d", home, w.number) }
 
 // locate finds out where the Sprite's commands find its files.
 func (w *worker) locate(ctx context.Context) error {
@@ -39,6 +37,7 @@ func (w *worker) locate(ctx context.Context) error {
 		return err
 	}
 	w.place = runtimes.PlaceAt(home)
+	w.journal = journal{w.place.Real(w.folder())}
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -13,27 +14,74 @@ import (
 	"github.com/agent-on-demand/aod/store"
 )
 
-// provision makes the session's Sprite and prepares it, stage by stage. What a
-// server before this one began is destroyed first: nobody knows how far it came.
+// provision makes the session's Sprite and prepares it, stage by stage. What was
+// begun before, by this server or the one before it, is destroyed first: nobody
+// knows how far a cut connection came.
 func (w *worker) provision() error {
+	ctx, cancel := context.WithTimeoutCause(w.ctx, provisionLimit, fmt.Errorf("preparing the Sprite took longer than %v", provisionLimit))
+	defer cancel()
+	for attempt := 1; ; attempt++ {
+		failed, err := w.provisionOnce(ctx)
+		switch {
+		case err == nil || failed == nil:
+			return err
+		case errors.As(err, new(*cut)) && attempt < provisionAttempts:
+			w.log.Warn("prepare the Sprite again", "stage", failed.stage, "error", err)
+		default:
+			return w.fail(failed, err)
+		}
+	}
+}
+
+// provisionOnce goes through the stages. An error comes with the step that failed,
+// unless it is not the Sprite's.
+func (w *worker) provisionOnce(ctx context.Context) (failed *step, err error) {
 	if begun := w.brief.Session.Sprite; begun != "" {
-		if err := w.Sprites.Destroy(w.ctx, begun); err != nil {
-			return fmt.Errorf("destroy an unfinished sprite: %w", err)
+		if err := w.Sprites.Destroy(ctx, begun); err != nil {
+			return nil, fmt.Errorf("destroy an unfinished sprite: %w", err)
 		}
 	}
 	name := w.spriteName(w.session)
 	if err := w.Store.AssignSprite(w.ctx, w.session, name); err != nil {
-		return err
+		return nil, err
 	}
 	w.brief.Session.Sprite = name
-	ctx, cancel := context.WithTimeoutCause(w.ctx, provisionLimit, fmt.Errorf("preparing the Sprite took longer than %v", provisionLimit))
-	defer cancel()
-	for _, step := range w.steps() {
-		if err := w.stage(ctx, step); err != nil {
-			return err
+	for _, s := range w.steps() {
+		if s.skipped {
+			continue
+		}
+		s.began = time.Now()
+		if err := w.add(store.Row{Stage: s.stage, State: store.StageStarted}); err != nil {
+			return nil, err
+		}
+		err := s.do(ctx)
+		switch {
+		case w.ctx.Err() != nil:
+			return nil, context.Cause(w.ctx)
+		case ctx.Err() != nil:
+			return &s, context.Cause(ctx)
+		case err != nil:
+			return &s, err
+		}
+		if err := w.add(store.Row{Stage: s.stage, State: store.StageDone, Took: time.Since(s.began)}); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return nil, nil
+}
+
+// cut is the error of a command whose connection was: nobody knows how far it came.
+type cut struct{ error }
+
+func (c *cut) Unwrap() error { return c.error }
+
+// fail puts a stage's failure into the session's log and returns it.
+func (w *worker) fail(s *step, err error) error {
+	text := s.blame + err.Error()
+	if err := w.add(store.Row{Stage: s.stage, State: store.StageFailed, Took: time.Since(s.began), Data: text}); err != nil {
+		return err
+	}
+	return &failure{text}
 }
 
 // step is one stage of provisioning.
@@ -42,22 +90,23 @@ type step struct {
 	blame   string // begins the text of its failure
 	skipped bool
 	do      func(ctx context.Context) error
+	began   time.Time
 }
 
 func (w *worker) steps() []step {
 	limited, hosts := networking(w.brief.Environment.Networking)
 	const prepare = "Failed to prepare Sprite: "
 	return []step{
-		{store.StageCreateSprite, "Failed to create Sprite: ", false, w.createSprite},
-		{store.StageInstallRuntime, "Failed to install runtime: ", false, w.installRuntime},
-		{store.StageNetworkPolicy, prepare, !limited, func(ctx context.Context) error {
+		{stage: store.StageCreateSprite, blame: "Failed to create Sprite: ", do: w.createSprite},
+		{stage: store.StageInstallRuntime, blame: "Failed to install runtime: ", do: w.installRuntime},
+		{stage: store.StageNetworkPolicy, blame: prepare, skipped: !limited, do: func(ctx context.Context) error {
 			return w.Sprites.Allow(ctx, w.brief.Session.Sprite, hosts)
 		}},
-		{store.StageEnvFile, prepare, false, w.writeEnvFile},
-		{store.StageGitCredentials, prepare, len(w.brief.Repositories) == 0, w.writeGitCredentials},
-		{store.StageProvisionSetup, "Provisioning script failed: ", false, w.setUp},
-		{store.StageRuntimeConfig, "Failed to write runtime config: ", false, w.configure},
-		{store.StageSkills, "Failed to write skills: ", len(w.brief.Agent.Skills) == 0, w.addSkills},
+		{stage: store.StageEnvFile, blame: prepare, do: w.writeEnvFile},
+		{stage: store.StageGitCredentials, blame: prepare, skipped: len(w.brief.Repositories) == 0, do: w.writeGitCredentials},
+		{stage: store.StageProvisionSetup, blame: "Provisioning script failed: ", do: w.setUp},
+		{stage: store.StageRuntimeConfig, blame: "Failed to write runtime config: ", do: w.configure},
+		{stage: store.StageSkills, blame: "Failed to write skills: ", skipped: len(w.brief.Agent.Skills) == 0, do: w.addSkills},
 	}
 }
 
@@ -65,34 +114,13 @@ func (w *worker) steps() []step {
 // ever.
 const provisionLimit = time.Hour
 
-// stage does one step and puts its beginning and its end into the session's log.
-func (w *worker) stage(ctx context.Context, s step) error {
-	if s.skipped {
-		return nil
-	}
-	began := time.Now()
-	if err := w.add(store.Row{Stage: s.stage, State: store.StageStarted}); err != nil {
-		return err
-	}
-	err := s.do(ctx)
-	switch {
-	case w.ctx.Err() != nil:
-		return context.Cause(w.ctx)
-	case ctx.Err() != nil:
-		err = context.Cause(ctx)
-	}
-	if err == nil {
-		return w.add(store.Row{Stage: s.stage, State: store.StageDone, Took: time.Since(began)})
-	}
-	text := s.blame + err.Error()
-	if err := w.add(store.Row{Stage: s.stage, State: store.StageFailed, Took: time.Since(began), Data: text}); err != nil {
-		return err
-	}
-	return &failure{text}
-}
+// provisionAttempts is how often a Sprite is prepared whose connection is cut
+// meanwhile.
+const provisionAttempts = 3
 
 // add puts one row into the session's log.
 func (w *worker) add(row store.Row) error {
+	row.Data = w.masked(row.Data)
 	span, err := w.Store.AppendRows(w.ctx, w.session, w.number, store.Progress{}, row)
 	if err != nil {
 		return err
@@ -102,8 +130,12 @@ func (w *worker) add(row store.Row) error {
 }
 
 func (w *worker) createSprite(ctx context.Context) error {
-	if err := w.Sprites.Create(ctx, w.brief.Session.Sprite, "aod", "deployment:"+w.Store.Deployment(), "session:"+w.session); err != nil {
-		return err
+	err := w.Sprites.Create(ctx, w.brief.Session.Sprite, "aod", "deployment:"+w.Store.Deployment(), "session:"+w.session)
+	if err != nil {
+		// The answer to an earlier attempt may have been lost: nobody else makes Sprites of that name.
+		if there, asked := w.Sprites.Exists(ctx, w.brief.Session.Sprite); asked != nil || !there {
+			return err
+		}
 	}
 	return w.locate(ctx)
 }
@@ -119,8 +151,12 @@ func (w *worker) installRuntime(ctx context.Context) error {
 			return nil
 		}
 	}
-	if code, err := w.Sprites.Exec(ctx, w.brief.Session.Sprite, login("command -v "+p.Binary), io.Discard, io.Discard); err != nil || code == 0 {
-		return err
+	code, err := w.Sprites.Exec(ctx, w.brief.Session.Sprite, login("command -v "+p.Binary), io.Discard, io.Discard)
+	if err != nil {
+		return &cut{err}
+	}
+	if code == 0 {
+		return nil
 	}
 	if shared != nil {
 		return shared
@@ -177,31 +213,48 @@ func (w *worker) script(ctx context.Context, line string) error {
 
 // exec runs a command that has to succeed.
 func (w *worker) exec(ctx context.Context, argv []string) error {
-	var words tail
-	code, err := w.Sprites.Exec(ctx, w.brief.Session.Sprite, argv, io.Discard, &words)
-	if err == nil && code != 0 {
+	words := w.tail()
+	code, err := w.Sprites.Exec(ctx, w.brief.Session.Sprite, argv, io.Discard, words)
+	switch {
+	case err != nil:
+		err = &cut{err}
+	case code != 0:
 		err = fmt.Errorf("exit code %d", code)
 	}
-	if err != nil && words.Len() > 0 {
-		err = fmt.Errorf("%w\nstderr:\n%s", err, words.String())
+	if quoted := words.String(); err != nil && quoted != "" {
+		err = fmt.Errorf("%w\nstderr:\n%s", err, quoted)
 	}
 	return err
 }
 
-// tail keeps the end of what is written to it.
-type tail struct{ bytes.Buffer }
-
-func (t *tail) Write(b []byte) (int, error) {
-	n, err := t.Buffer.Write(b)
-	if over := t.Len() - stderrShown*utf8.UTFMax; over > 0 {
-		t.Next(over)
-	}
-	return n, err
+// tail keeps the end of what is written to it, with the secrets hidden: half a
+// secret would not be known as one.
+type tail struct {
+	masker *masker
+	kept   bytes.Buffer
 }
 
-// String is what a failure quotes.
+func (w *worker) tail() *tail { return &tail{masker: newMasker(newPatterns(w.secrets()))} }
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.masker.write(b, t.keep)
+	return len(b), nil
+}
+
+func (t *tail) keep(shown []byte, hidden int) {
+	if hidden > 0 {
+		shown = []byte(mask)
+	}
+	t.kept.Write(shown)
+	if over := t.kept.Len() - stderrShown*utf8.UTFMax; over > 0 {
+		t.kept.Next(over)
+	}
+}
+
+// String ends the writing. It is what a failure quotes.
 func (t *tail) String() string {
-	characters := []rune(t.Buffer.String())
+	t.masker.end(t.keep)
+	characters := []rune(t.kept.String())
 	return string(characters[max(0, len(characters)-stderrShown):])
 }
 

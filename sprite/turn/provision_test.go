@@ -30,7 +30,7 @@ func TestNetworkIsLimitedUnlessItSaysOtherwise(t *testing.T) {
 
 func TestFailureQuotesTheLastCharacters(t *testing.T) {
 	t.Parallel()
-	var words tail
+	words := tail{masker: newMasker(newPatterns(nil))}
 	for range 1000 {
 		if _, err := words.Write([]byte("é𝛼x")); err != nil {
 			t.Fatal(err)

@@ -19,6 +19,11 @@ const (
 // recorder makes rows of a turn's output. While one batch is being committed the
 // next one gathers, so a quiet turn's output is shown at once and a loud one's in
 // large batches; when too much has gathered, the writer waits.
+//
+// What may be the beginning of a secret or of a character is held back until it is
+// known. The turn's offsets count bytes as they were written, and only those whose
+// rows are stored: a recorder that is given the output from there on goes on exactly
+// as this one would have.
 type recorder struct {
 	store   *store.Store
 	readers Readers
@@ -31,86 +36,160 @@ type recorder struct {
 	room    sync.Cond // signalled when waiting has been taken or err set
 	work    sync.Cond // signalled when there is something to store, or closed
 	waiting []piece
-	carried map[store.Stream][]byte // the beginning of a character
+	flows   map[store.Stream]*flow
+	asides  *flow
 	closed  bool
 	err     error
 	done    chan struct{}
+}
+
+// flow is the state of one stream.
+type flow struct {
+	stream  store.Stream
+	masker  *masker
+	carried []byte // the beginning of a character
+	taken   int64
+	aside   bool // what it takes is no output of the turn and does not count
 }
 
 // piece is output of one stream that becomes a row.
 type piece struct {
 	stream store.Stream
 	data   []byte
+	raw    int64 // bytes of output that data stands for
 }
 
-// newRecorder returns a recorder. A store that refuses for the moment is asked
-// again after each pause; giveUp is called when it takes no more.
-func newRecorder(s *store.Store, readers Readers, session string, number int, giveUp context.CancelCauseFunc, pause func(time.Duration) bool) *recorder {
+// newRecorder returns a recorder that hides secrets. A store that refuses for the
+// moment is asked again after each pause; giveUp is called when it takes no more.
+func newRecorder(s *store.Store, readers Readers, session string, number int, secrets []string, giveUp context.CancelCauseFunc, pause func(time.Duration) bool) *recorder {
+	known := newPatterns(secrets)
 	r := &recorder{
 		store: s, readers: readers, session: session, number: number, giveUp: giveUp, pause: pause,
-		carried: map[store.Stream][]byte{}, done: make(chan struct{}),
+		flows: map[store.Stream]*flow{}, done: make(chan struct{}),
 	}
+	for _, name := range []store.Stream{store.Stdout, store.Stderr} {
+		r.flows[name] = &flow{stream: name, masker: newMasker(known)}
+	}
+	r.asides = &flow{stream: store.Stderr, masker: newMasker(known), aside: true}
 	r.room.L, r.work.L = &r.mu, &r.mu
 	go r.run()
 	return r
 }
 
-// close stores what is left and returns why rows were lost, if any were.
+// close says that the streams have ended. It stores what is left and returns why
+// rows were lost, if any were.
 func (r *recorder) close() error {
 	r.mu.Lock()
-	for _, stream := range []store.Stream{store.Stdout, store.Stderr} {
-		r.add(stream, r.carried[stream]) // half a character, shown as U+FFFD
-		delete(r.carried, stream)
+	for _, f := range []*flow{r.flows[store.Stdout], r.flows[store.Stderr], r.asides} {
+		f.masker.end(r.to(f))
+		r.add(f, f.carried) // half a character, shown as U+FFFD
+		f.carried = nil
 	}
+	r.mu.Unlock()
+	return r.detach()
+}
+
+// detach says that the streams go on without this recorder. It stores what is
+// complete, leaves what was held back to the recorder that takes over at the turn's
+// offsets, and returns why rows were lost, if any were.
+func (r *recorder) detach() error {
+	r.mu.Lock()
 	r.closed = true
 	r.work.Signal()
+	r.room.Broadcast()
 	r.mu.Unlock()
 	<-r.done
 	return r.err
 }
 
+// accepted returns how many bytes of a stream the recorder has taken.
+func (r *recorder) accepted(name store.Stream) int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.flows[name].taken
+}
+
 // stream returns the writer of one stream.
-func (r *recorder) stream(name store.Stream) io.Writer { return streamWriter{r, name} }
+func (r *recorder) stream(name store.Stream) io.Writer { return streamWriter{r, r.flows[name]} }
+
+// aside returns a writer of what the Sprite's host has to say about the turn. It is
+// shown as error output, between that of the turn.
+func (r *recorder) aside() io.Writer { return streamWriter{r, r.asides} }
 
 type streamWriter struct {
 	*recorder
-	name store.Stream
+	*flow
 }
 
 // Write takes output on. It waits while too much is waiting for the store.
 func (w streamWriter) Write(output []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for len(w.waiting) >= rowsKept && w.err == nil {
+	for len(w.waiting) >= rowsKept && w.err == nil && !w.closed {
 		w.room.Wait()
 	}
 	if w.err != nil {
 		return 0, w.err
 	}
-	whole := append(w.carried[w.name], output...)
-	cut := len(whole) - incomplete(whole)
-	w.carried[w.name] = append([]byte(nil), whole[cut:]...)
-	w.add(w.name, whole[:cut])
+	if w.closed {
+		return 0, io.ErrClosedPipe
+	}
+	w.masker.write(output, w.to(w.flow))
+	w.flow.taken += int64(len(output))
 	w.work.Signal()
 	return len(output), nil
 }
 
-// add appends data to what is waiting, in pieces that end between characters.
-func (r *recorder) add(stream store.Stream, data []byte) {
-	for len(data) > 0 {
-		last := len(r.waiting) - 1
-		if last < 0 || r.waiting[last].stream != stream || len(r.waiting[last].data) >= rowSize-utf8.UTFMax {
-			r.waiting = append(r.waiting, piece{stream: stream})
-			last++
+// to returns what takes the output that f's masker gives.
+func (r *recorder) to(f *flow) give {
+	return func(shown []byte, hidden int) {
+		if hidden > 0 {
+			r.add(f, f.carried) // what the secret cut off, shown as U+FFFD
+			f.carried = f.carried[:0]
+			p := r.piece(f, rowSize-len(mask))
+			p.data = append(p.data, mask...)
+			p.count(f, hidden)
+			return
 		}
-		p := &r.waiting[last]
+		if len(f.carried) > 0 {
+			shown = append(f.carried, shown...)
+		}
+		cut := len(shown) - incomplete(shown)
+		r.add(f, shown[:cut])
+		f.carried = append(f.carried[:0], shown[cut:]...)
+	}
+}
+
+// add appends data to what is waiting, in pieces that end between characters.
+func (r *recorder) add(f *flow, data []byte) {
+	for len(data) > 0 {
+		p := r.piece(f, rowSize-utf8.UTFMax)
 		n := min(len(data), rowSize-len(p.data))
 		if n < len(data) {
 			n -= incomplete(data[:n])
 		}
 		p.data = append(p.data, data[:n]...)
+		p.count(f, n)
 		data = data[n:]
 	}
+}
+
+// count notes that n bytes of f's output are in the piece.
+func (p *piece) count(f *flow, n int) {
+	if !f.aside {
+		p.raw += int64(n)
+	}
+}
+
+// piece returns the last piece if it is of f's stream and at most full bytes long,
+// else a new one.
+func (r *recorder) piece(f *flow, full int) *piece {
+	last := len(r.waiting) - 1
+	if last < 0 || r.waiting[last].stream != f.stream || len(r.waiting[last].data) > full {
+		r.waiting = append(r.waiting, piece{stream: f.stream})
+		last++
+	}
+	return &r.waiting[last]
 }
 
 // incomplete returns how many bytes at the end of b are the beginning of a
@@ -162,9 +241,9 @@ func (r *recorder) save(batch []piece) error {
 	for i, p := range batch {
 		rows[i] = store.Row{Turn: r.number, Stream: p.stream, Data: string(p.data)}
 		if p.stream == store.Stdout {
-			moved.Stdout += int64(len(p.data))
+			moved.Stdout += p.raw
 		} else {
-			moved.Stderr += int64(len(p.data))
+			moved.Stderr += p.raw
 		}
 	}
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {

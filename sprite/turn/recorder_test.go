@@ -75,7 +75,7 @@ func recorded(t *testing.T, s *store.Store, session string) map[string]string {
 func TestRecorderKeepsEveryByteAndCharacter(t *testing.T) {
 	t.Parallel()
 	s, session := ledger(t)
-	r := newRecorder(s, hub.New(s), session.ID, 1, func(err error) { t.Error(err) }, never)
+	r := newRecorder(s, hub.New(s), session.ID, 1, nil, func(err error) { t.Error(err) }, never)
 	var source strings.Builder
 	for i := range 20000 {
 		fmt.Fprintf(&source, "%d é € \U0001f600\n", i)
@@ -114,7 +114,7 @@ func TestRecorderGivesUpWithTheStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
-	r := newRecorder(s, hub.New(s), session.ID, 1, cancel, never)
+	r := newRecorder(s, hub.New(s), session.ID, 1, nil, cancel, never)
 	if _, err := r.stream(store.Stdout).Write([]byte("lost")); err != nil {
 		t.Fatal(err)
 	}

@@ -7,8 +7,8 @@ import (
 )
 
 // rescue takes up the turns that the last server left. One that was running is
-// lost with the connection that it wrote to, so it has failed; one that was
-// pending is worked on as if it had just been asked for.
+// followed on from where the log ends, launched first if the server was about to;
+// one that was pending is worked on as if it had just been asked for.
 func (s *Supervisor) rescue(ctx context.Context) error {
 	turns, err := s.Store.Unfinished(ctx)
 	if err != nil {
@@ -17,21 +17,18 @@ func (s *Supervisor) rescue(ctx context.Context) error {
 	for _, turn := range turns {
 		s.Log.Info("taking up a turn", "session", turn.SessionID, "turn", turn.Number, "status", turn.Status)
 		status, _, err := s.Store.SessionEnd(ctx, turn.SessionID)
-		if err != nil {
-			return err
-		}
 		switch {
-		case turn.Status == store.StatusRunning:
-			err = s.conclude(turn.SessionID, turn.Number, store.Outcome{
-				Status: store.StatusFailed,
-				Rows:   []store.Row{note(turn.Number, "turn failed: the server was restarted while the turn was running")},
-			})
-		case status == store.StatusTerminated:
-			err = s.conclude(turn.SessionID, turn.Number, aborted(turn.Number))
-		default:
+		case err != nil:
+			return err
+		case status != store.StatusTerminated:
 			s.begin(turn.SessionID, turn.Number)
+			continue
 		}
-		if err != nil {
+		outcome := store.Outcome{Status: store.StatusFailed}
+		if turn.Status == store.StatusPending {
+			outcome = aborted(turn.Number)
+		}
+		if err := s.conclude(turn.SessionID, turn.Number, outcome); err != nil {
 			return err
 		}
 	}

@@ -26,6 +26,8 @@ type worker struct {
 	brief   *store.Brief
 	runtime *runtimes.Runtime
 	place   runtimes.Place // of the Sprite, when there is one
+	journal journal        // of the turn, when there is a Sprite
+	started time.Time      // when the turn was
 }
 
 func newWorker(s *Supervisor, session string, number int) *worker {
@@ -73,32 +75,48 @@ func (w *worker) guarded() (outcome store.Outcome, err error) {
 // turn does what there is to do and says how the turn ended. The error is why it
 // did not end by itself.
 func (w *worker) turn() (store.Outcome, error) {
-	if err := w.prepare(); err != nil {
-		return w.gaveUp("turn failed: ", err), err
+	launch, what, err := w.begin()
+	if err != nil {
+		return w.gaveUp(what, err), err
 	}
-	if w.number == 1 {
+	return w.execute(launch)
+}
+
+// begin takes the turn to running, if it is not, and returns the command that
+// launches it, if that has not been done. An error comes with what has failed.
+func (w *worker) begin() (launch []string, what string, err error) {
+	if err := w.prepare(); err != nil {
+		return nil, "turn failed: ", err
+	}
+	pending := w.brief.Turn.Status == store.StatusPending
+	if w.number == 1 && pending {
 		if err := w.provision(); err != nil {
-			return w.gaveUp("provision failed: ", err), err
+			return nil, "provision failed: ", err
 		}
 	}
-	argv, err := w.lay()
-	if err != nil {
-		err = w.explained(err)
+	if w.brief.Turn.Launched {
+		err = w.locate(w.ctx)
 	} else {
+		launch, err = w.lay()
+	}
+	if err != nil {
+		return nil, "turn failed: ", w.explained(err)
+	}
+	if pending {
 		err = w.start()
 	}
-	if err != nil {
-		return w.gaveUp("turn failed: ", err), err
-	}
-	return w.execute(argv)
+	return launch, "turn failed: ", err
 }
 
 func (w *worker) prepare() (err error) {
 	if w.brief, err = w.Store.Brief(w.ctx, w.session, w.number); err != nil {
 		return err
 	}
-	if w.brief.Session.Status != store.StatusPending { // terminated before the worker was known
+	if w.brief.Session.Status.Final() { // terminated before the worker was known
 		return store.ErrTooLate
+	}
+	if at := w.brief.Turn.StartedAt; at != nil {
+		w.started = at.Time()
 	}
 	var known bool
 	if w.runtime, known = runtimes.ByName(w.brief.Session.Runtime); !known || !w.runtime.Runnable() {
@@ -121,29 +139,9 @@ func (w *worker) start() error {
 	if err != nil {
 		return err
 	}
+	w.started = time.Now()
 	w.Readers.Publish(w.session, span.After, span.Frames...)
 	return nil
-}
-
-// execute runs the turn's command to its end.
-func (w *worker) execute(argv []string) (store.Outcome, error) {
-	limit := w.brief.Turn.Timeout
-	ctx, cancel := context.WithTimeoutCause(w.ctx, time.Duration(limit)*time.Second, &failure{fmt.Sprintf("timed out after %d seconds", limit)})
-	defer cancel()
-	recorder := newRecorder(w.Store, w.Readers, w.session, w.number, w.cancel, w.pause)
-	code, err := w.Sprites.Exec(ctx, w.brief.Session.Sprite, argv, recorder.stream(store.Stdout), recorder.stream(store.Stderr))
-	if lost := recorder.close(); lost != nil && err == nil {
-		err = fmt.Errorf("store output: %w", lost)
-	}
-	switch {
-	case errors.Is(err, errTerminated):
-		return store.Outcome{Status: store.StatusFailed}, err
-	case err != nil:
-		return w.failed("turn failed: " + reason(err)), err
-	case code != 0:
-		return store.Outcome{Status: store.StatusFailed, ExitCode: &code}, nil
-	}
-	return store.Outcome{Status: store.StatusCompleted, ExitCode: &code}, nil
 }
 
 // gaveUp is the outcome of a turn that was not started.
