@@ -7,10 +7,11 @@ if [ "$size" -lt "$3" ]; then
 	exit 1
 fi
 # Whatever ends the tail, a reader that is gone too, ends the wait for the lock.
-trap 'kill $tail $! 2>/dev/null' EXIT
+# A process that has just been forked could take another signal for the shell's.
+trap 'kill -s KILL $tail $! 2>/dev/null' EXIT
 trap 'exit 1' HUP INT TERM PIPE
 tail -c "+$(($3 + 1))" -s 0.1 -f -- "$1/$2" 9<&- &
 tail=$!
-flock -s "$1/alive" sh -c "kill $tail" >/dev/null 2>&1 9<&- &
+flock -s "$1/alive" sh -c "kill -s KILL $tail" >/dev/null 2>&1 9<&- &
 wait $tail 2>/dev/null
 flock -n -s 9

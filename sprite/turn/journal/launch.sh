@@ -6,15 +6,19 @@
 dir=$1 run=$2
 mask=$(umask)
 umask 077
+fail() {
+	echo "$1" >&2
+	exit 1
+}
 again() {
 	rm -f -- "$dir/prompt"
 	exit 0
 }
 [ ! -e "$dir/alive" ] || again
 chmod 700 -- "$dir" || exit 1
-if ! command exec 3<"$dir/prompt"; then
+if ! { command exec 3<"$dir/prompt"; } 2>/dev/null; then
 	[ ! -e "$dir/alive" ] || again
-	exit 1
+	fail "cannot open $dir/prompt"
 fi
 exec 4>>"$dir/stdout" 5>>"$dir/stderr"
 claim=$(mktemp "$dir/alive.XXXXXX") || exit 1
@@ -25,8 +29,7 @@ claimed=$?
 rm -f -- "$claim"
 if [ $claimed != 0 ]; then
 	[ ! -e "$dir/alive" ] || again
-	echo "cannot make $dir/alive" >&2
-	exit 1
+	fail "cannot make $dir/alive"
 fi
 rm -f -- "$dir/prompt" || exit 1
 

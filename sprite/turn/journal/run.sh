@@ -16,7 +16,11 @@ task() {
 }
 if [ -S "$socket" ] && command -v curl; then
 	(
-		while task -X PUT -d '{"expire":"5m"}'; ! flock -s -w 60 9; do :; done
+		while
+			task -X PUT -d '{"expire":"5m"}'
+			flock -s -w 60 9
+			[ $? = 1 ]
+		do :; done
 		task -X DELETE
 	) 3<&- 4>&- 5>&- 9<"$dir/alive" &
 fi
