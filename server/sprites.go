@@ -25,7 +25,7 @@ type Sprite struct {
 // Sprites returns all Sprites of the deployment. A server may be running.
 func Sprites(ctx context.Context, c Config) (all []Sprite, err error) {
 	err = withSprites(ctx, c, func(b *backend, prefix string) error {
-		found, err := b.client.List(ctx, prefix)
+		found, err := b.client.Look(ctx, prefix)
 		if err != nil {
 			return err
 		}

@@ -39,10 +39,13 @@ type Config struct {
 
 // Client talks to one Sprites service.
 type Client struct {
-	api   *sprites.Client
-	home  func(name string) string
-	homes sync.Map // home folders that Sprites have told, by name
-	close func()
+	api    *sprites.Client
+	http   *http.Client // the SDK's, for what it does not do well enough
+	origin string
+	token  string
+	home   func(name string) string
+	homes  sync.Map // home folders that Sprites have told, by name
+	close  func()
 }
 
 // New returns a client. Close it.
@@ -51,20 +54,23 @@ func New(c Config) *Client {
 	if c.Dial != nil {
 		origin, forget = route(c.Dial)
 	}
-	options := []sprites.Option{
+	if origin == "" {
+		origin = publicOrigin
+	}
+	caller := &http.Client{Transport: &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		MaxIdleConnsPerHost:   16,
+		IdleConnTimeout:       90 * time.Second,
+		ResponseHeaderTimeout: answerTimeout,
+	}}
+	api := sprites.New(c.Token, // it gives caller its own transport, which dials with dial
 		sprites.WithDisableControl(),
-		sprites.WithHTTPClient(insistent(&http.Transport{
-			Proxy:                 http.ProxyFromEnvironment,
-			MaxIdleConnsPerHost:   16,
-			IdleConnTimeout:       90 * time.Second,
-			ResponseHeaderTimeout: answerTimeout,
-		})),
+		sprites.WithHTTPClient(caller),
 		sprites.WithNetDialContext(dial),
-	}
-	if origin != "" {
-		options = append(options, sprites.WithBaseURL(origin))
-	}
-	return &Client{api: sprites.New(c.Token, options...), home: c.Home, close: forget}
+		sprites.WithBaseURL(origin),
+	)
+	caller.Transport = insistent(caller.Transport)
+	return &Client{api: api, http: caller, origin: strings.TrimRight(origin, "/"), token: c.Token, home: c.Home, close: forget}
 }
 
 // Close releases the client; its Sprites stay.

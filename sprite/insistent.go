@@ -14,13 +14,13 @@ const (
 	answerTimeout = 30 * time.Second // until a service that has been asked begins to answer
 )
 
-// insistent is a client that asks again when a connection breaks, or when the service fails or is too busy. Every call that is made with it
-// may be made twice: a Sprite that is made twice is one Sprite, since its name is its own.
-func insistent(transport http.RoundTripper) *http.Client {
+// insistent is a transport that asks again when a connection breaks, or when the service fails or is too busy. Every call that is made with
+// it may be made twice: a Sprite that is made twice is one Sprite, since its name is its own.
+func insistent(transport http.RoundTripper) http.RoundTripper {
 	c := retryablehttp.NewClient()
 	c.HTTPClient = &http.Client{Transport: transport}
 	c.Logger = nil
 	c.RetryMax, c.RetryWaitMin, c.RetryWaitMax = attempts, firstPause, lastPause
 	c.ErrorHandler = retryablehttp.PassthroughErrorHandler // the last answer says what is wrong
-	return c.StandardClient()
+	return &retryablehttp.RoundTripper{Client: c}
 }

@@ -114,6 +114,9 @@ func (p *patterns) next(at int32, b byte) int32 {
 // ends there. A node that nothing can follow is left at once, so that the end of a
 // pattern is not taken for the beginning of one.
 func (p *patterns) advance(at int32, b []byte) (read int, now, ends int32) {
+	if len(p.nodes) == 1 {
+		return len(b), 0, 0
+	}
 	for i := 0; i < len(b); {
 		if at == 0 && p.window > 0 {
 			for i+p.window <= len(b) {
