@@ -41,6 +41,9 @@ type Config struct {
 	AllowHosts   []string     // private ones that local Sprites may reach
 	Executable   string       // that local Sprites are started with; this program if empty
 
+	SpriteIdle time.Duration // a completed session keeps its Sprite; for ever if it is 0
+	SweepEvery time.Duration // the Sprites that nobody needs are looked for; 10 minutes if it is 0
+
 	Keys        map[string]store.Secret // the operator's provider keys, by variable
 	CORSOrigins []string
 	Version     string
@@ -93,6 +96,7 @@ func Run(ctx context.Context, c Config) (err error) {
 	readers := hub.New(st)
 	turns := turn.New(turn.Options{
 		Store: st, Sprites: backend.client, Readers: readers, Log: c.Log, Keys: c.Keys, Install: backend.install, Available: backend.preflight.check,
+		Sweep: turn.Sweep{Every: c.SweepEvery, Idle: c.SpriteIdle},
 	})
 	defer turns.Close()
 	s, err := newServer(st, turns, readers, c)

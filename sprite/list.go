@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +22,9 @@ const (
 	maxPages     = 2000
 	maxPageBytes = 8 << 20
 )
+
+// validName fits what a Sprite may be called: names become parts of URLs, as they are.
+var validName = regexp.MustCompile(`^[a-z0-9-]+$`)
 
 // Info is what the service says of a Sprite.
 type Info struct {
@@ -67,7 +71,7 @@ func (c *Client) allPages(ctx context.Context, prefix string) ([]Info, error) {
 			return nil, err
 		}
 		for _, s := range *page.Sprites {
-			if s.Name == "" || !strings.HasPrefix(s.Name, prefix) {
+			if !validName.MatchString(s.Name) || !strings.HasPrefix(s.Name, prefix) {
 				return nil, fmt.Errorf("the service lists %.100q among the names that begin with %q", s.Name, prefix)
 			}
 			if names[s.Name] { // of a service that ignores the token, for instance

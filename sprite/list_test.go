@@ -90,6 +90,7 @@ func TestUnreadableListIsNoList(t *testing.T) {
 		"a sprite a text":          {`{"sprites":["p-a"],"has_more":false}`},
 		"a time empty":             {`{"sprites":[{"name":"p-a","created_at":""}],"has_more":false}`},
 		"another prefix":           {`{"sprites":[{"name":"p-a"},{"name":"q-b"}],"has_more":false}`},
+		"a name that is a path":    {`{"sprites":[{"name":"p-/../q"}],"has_more":false}`},
 		"more without a token":     {`{"sprites":[{"name":"p-a"}],"has_more":true}`},
 		"more with a null token":   {`{"sprites":[{"name":"p-a"}],"has_more":true,"next_continuation_token":null}`},
 		"more with an empty token": {`{"sprites":[{"name":"p-a"}],"has_more":true,"next_continuation_token":""}`},

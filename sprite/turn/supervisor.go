@@ -5,7 +5,8 @@
 //   - a row is in the store before a reader is told of it;
 //   - a turn is started by one guarded statement, so it is started once;
 //   - a terminated session stays terminated, whatever its turn reports;
-//   - a Sprite that no session owns any more is destroyed, over restarts too.
+//   - a Sprite that no session owns any more is destroyed, over restarts too;
+//   - what is destroyed for being nobody's has been seen so twice (sweep.go).
 //
 // The life of a turn, and of its session with it:
 //
@@ -30,6 +31,7 @@ import (
 // Sprites is what turns need of the Sprites service.
 type Sprites interface {
 	Create(ctx context.Context, name string, labels ...string) error
+	List(ctx context.Context, prefix string) ([]string, error) // all of them or an error
 	Exists(ctx context.Context, name string) (bool, error)
 	Home(ctx context.Context, name string) (string, error)
 	WriteFile(ctx context.Context, name, path string, data []byte, perm fs.FileMode) error
@@ -51,6 +53,7 @@ type Options struct {
 	Sprites Sprites
 	Readers Readers
 	Log     *slog.Logger
+	Sweep   Sweep
 
 	// Keys are the operator's variables for every session's environment file.
 	Keys map[string]store.Secret
@@ -94,6 +97,7 @@ func (s *Supervisor) Start(ctx context.Context) error {
 		return fmt.Errorf("take up unfinished turns: %w", err)
 	}
 	s.work.Go(s.destroy)
+	s.work.Go(s.sweep)
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
@@ -20,7 +21,7 @@ import (
 )
 
 // flags are what the command line says; each is empty if it says nothing.
-type flags struct{ addr, dataDir, publicURL string }
+type flags struct{ addr, dataDir, publicURL, spriteIdle string }
 
 func addFlags(root *cobra.Command) *flags {
 	f := &flags{}
@@ -39,7 +40,7 @@ type environment struct {
 var known = []string{
 	"AOD_ADDR", "AOD_DATA_DIR", "AOD_PUBLIC_URL", "AOD_BOOTSTRAP_TOKEN", "AOD_ENCRYPTION_KEY",
 	"AOD_MAX_CONCURRENT_SESSIONS", "AOD_RUNTIMES_DIR", "AOD_SPRITE_ISOLATION", "AOD_SPRITE_ALLOW_HOSTS", "AOD_SPRITE_PROCESSES",
-	"AOD_SPRITE_MEMORY", "AOD_SPRITE_CPUS", "AOD_SPRITE_DISK", "AOD_SPRITES_DISK", "AOD_SPRITES_TOKEN",
+	"AOD_SPRITE_MEMORY", "AOD_SPRITE_CPUS", "AOD_SPRITE_DISK", "AOD_SPRITES_DISK", "AOD_SPRITE_IDLE_TTL", "AOD_SPRITES_TOKEN",
 	"AOD_CORS_ORIGINS", "AOD_LOG_FORMAT", "AOD_LOG_LEVEL", "AOD_API_URL", "AOD_API_TOKEN", "AOD_SESSION_ID", "AOD_MODEL",
 }
 
@@ -50,6 +51,7 @@ const (
 	defaultMaxSessions = 100
 	defaultProcesses   = 4096
 	defaultDisk        = 20 << 30
+	defaultIdle        = 7 * 24 * time.Hour
 )
 
 // configure puts the configuration together: flags, then variables, then defaults.
@@ -74,6 +76,7 @@ func configure(f *flags) (server.Config, error) {
 		CPUs:           env.decimal("AOD_SPRITE_CPUS"),
 		Disk:           env.size("AOD_SPRITE_DISK", defaultDisk),
 		AllDisk:        env.size("AOD_SPRITES_DISK", 0),
+		SpriteIdle:     env.duration("AOD_SPRITE_IDLE_TTL", f.spriteIdle, defaultIdle),
 		Keys:           map[string]store.Secret{},
 		CORSOrigins:    list(env.get("AOD_CORS_ORIGINS")),
 		Version:        version,
@@ -134,6 +137,19 @@ func (e *environment) count(name string, standard int) int {
 		e.fail(name, "it is not a whole number of at least 1: "+text)
 	}
 	return n
+}
+
+// duration reads a flag or else a variable that holds a time of at least a second, or 0.
+func (e *environment) duration(name, flag string, standard time.Duration) time.Duration {
+	text := first(flag, e.get(name))
+	if text == "" {
+		return standard
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 || d > 0 && d < time.Second {
+		e.fail(name, "it is not a time of at least a second as in 168h or 30m, or 0: "+text)
+	}
+	return d
 }
 
 func (e *environment) defaultDataDir() string {

@@ -46,6 +46,8 @@ be replaced by one with _FILE at its end that names a file.
   AOD_SPRITE_DISK              disk space of a local Sprite (20GiB)
   AOD_SPRITES_DISK             disk space of all local Sprites together (no limit,
                                but they leave 1 GiB or 2 % free)
+  AOD_SPRITE_IDLE_TTL          how long a completed session keeps its Sprite, and can be
+                               prompted again, as in 168h or 30m; 0 is for ever (168h)
   AOD_SPRITE_ALLOW_HOSTS       private and loopback hosts that local Sprites may reach
                                all the same, separated by commas: NAME, NAME:PORT,
                                NAME:PORT=ADDRESS, ADDRESS, NETWORK/BITS; what is at
@@ -69,6 +71,7 @@ be replaced by one with _FILE at its end that names a file.
 	}
 	cmd.Flags().StringVar(&f.addr, "addr", "", "listen address (AOD_ADDR; default 127.0.0.1:8777)")
 	cmd.Flags().StringVar(&f.publicURL, "public-url", "", "the server's URL in the served document (AOD_PUBLIC_URL)")
+	cmd.Flags().StringVar(&f.spriteIdle, "sprite-idle-ttl", "", "how long a completed session keeps its Sprite, 0 for ever (AOD_SPRITE_IDLE_TTL; default 168h)")
 	return cmd
 }
 
