@@ -2177,9 +2177,9 @@ type ClientInterface interface {
 	// Adds a turn to a `completed` session, which is `pending` again from then on. The turn runs in
 	// the same Sprite: its files and the runtime's own history are there, and nothing is provisioned
 	// again. In every other status the answer is a 409, before the body is looked at (a `pending`
-	// session answers so only for a good body). So it is when the Sprite is gone, for instance after
-	// the time that the operator lets idle ones stay (`AOD_SPRITE_IDLE_TTL`): `Session backend is no
-	// longer available; start a new session.`
+	// session answers so only for a good body). So it is for a `completed` session whose Sprite was
+	// destroyed since it was idle for as long as the operator lets it (`AOD_SPRITE_IDLE_TTL`):
+	// `Session backend is no longer available; start a new session.`
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2191,9 +2191,9 @@ type ClientInterface interface {
 	// Adds a turn to a `completed` session, which is `pending` again from then on. The turn runs in
 	// the same Sprite: its files and the runtime's own history are there, and nothing is provisioned
 	// again. In every other status the answer is a 409, before the body is looked at (a `pending`
-	// session answers so only for a good body). So it is when the Sprite is gone, for instance after
-	// the time that the operator lets idle ones stay (`AOD_SPRITE_IDLE_TTL`): `Session backend is no
-	// longer available; start a new session.`
+	// session answers so only for a good body). So it is for a `completed` session whose Sprite was
+	// destroyed since it was idle for as long as the operator lets it (`AOD_SPRITE_IDLE_TTL`):
+	// `Session backend is no longer available; start a new session.`
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2738,9 +2738,9 @@ func (c *Client) DeleteSession(ctx context.Context, sessionID SessionID, reqEdit
 // Adds a turn to a `completed` session, which is `pending` again from then on. The turn runs in
 // the same Sprite: its files and the runtime's own history are there, and nothing is provisioned
 // again. In every other status the answer is a 409, before the body is looked at (a `pending`
-// session answers so only for a good body). So it is when the Sprite is gone, for instance after
-// the time that the operator lets idle ones stay (`AOD_SPRITE_IDLE_TTL`): `Session backend is no
-// longer available; start a new session.`
+// session answers so only for a good body). So it is for a `completed` session whose Sprite was
+// destroyed since it was idle for as long as the operator lets it (`AOD_SPRITE_IDLE_TTL`):
+// `Session backend is no longer available; start a new session.`
 //
 // Takes any type of body and a specified content type.
 //
@@ -2762,9 +2762,9 @@ func (c *Client) PromptSessionWithBody(ctx context.Context, sessionID SessionID,
 // Adds a turn to a `completed` session, which is `pending` again from then on. The turn runs in
 // the same Sprite: its files and the runtime's own history are there, and nothing is provisioned
 // again. In every other status the answer is a 409, before the body is looked at (a `pending`
-// session answers so only for a good body). So it is when the Sprite is gone, for instance after
-// the time that the operator lets idle ones stay (`AOD_SPRITE_IDLE_TTL`): `Session backend is no
-// longer available; start a new session.`
+// session answers so only for a good body). So it is for a `completed` session whose Sprite was
+// destroyed since it was idle for as long as the operator lets it (`AOD_SPRITE_IDLE_TTL`):
+// `Session backend is no longer available; start a new session.`
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4258,9 +4258,9 @@ type ClientWithResponsesInterface interface {
 	// Adds a turn to a `completed` session, which is `pending` again from then on. The turn runs in
 	// the same Sprite: its files and the runtime's own history are there, and nothing is provisioned
 	// again. In every other status the answer is a 409, before the body is looked at (a `pending`
-	// session answers so only for a good body). So it is when the Sprite is gone, for instance after
-	// the time that the operator lets idle ones stay (`AOD_SPRITE_IDLE_TTL`): `Session backend is no
-	// longer available; start a new session.`
+	// session answers so only for a good body). So it is for a `completed` session whose Sprite was
+	// destroyed since it was idle for as long as the operator lets it (`AOD_SPRITE_IDLE_TTL`):
+	// `Session backend is no longer available; start a new session.`
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4272,9 +4272,9 @@ type ClientWithResponsesInterface interface {
 	// Adds a turn to a `completed` session, which is `pending` again from then on. The turn runs in
 	// the same Sprite: its files and the runtime's own history are there, and nothing is provisioned
 	// again. In every other status the answer is a 409, before the body is looked at (a `pending`
-	// session answers so only for a good body). So it is when the Sprite is gone, for instance after
-	// the time that the operator lets idle ones stay (`AOD_SPRITE_IDLE_TTL`): `Session backend is no
-	// longer available; start a new session.`
+	// session answers so only for a good body). So it is for a `completed` session whose Sprite was
+	// destroyed since it was idle for as long as the operator lets it (`AOD_SPRITE_IDLE_TTL`):
+	// `Session backend is no longer available; start a new session.`
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7189,9 +7189,9 @@ func (c *ClientWithResponses) DeleteSessionWithResponse(ctx context.Context, ses
 // Adds a turn to a `completed` session, which is `pending` again from then on. The turn runs in
 // the same Sprite: its files and the runtime's own history are there, and nothing is provisioned
 // again. In every other status the answer is a 409, before the body is looked at (a `pending`
-// session answers so only for a good body). So it is when the Sprite is gone, for instance after
-// the time that the operator lets idle ones stay (`AOD_SPRITE_IDLE_TTL`): `Session backend is no
-// longer available; start a new session.`
+// session answers so only for a good body). So it is for a `completed` session whose Sprite was
+// destroyed since it was idle for as long as the operator lets it (`AOD_SPRITE_IDLE_TTL`):
+// `Session backend is no longer available; start a new session.`
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7209,9 +7209,9 @@ func (c *ClientWithResponses) PromptSessionWithBodyWithResponse(ctx context.Cont
 // Adds a turn to a `completed` session, which is `pending` again from then on. The turn runs in
 // the same Sprite: its files and the runtime's own history are there, and nothing is provisioned
 // again. In every other status the answer is a 409, before the body is looked at (a `pending`
-// session answers so only for a good body). So it is when the Sprite is gone, for instance after
-// the time that the operator lets idle ones stay (`AOD_SPRITE_IDLE_TTL`): `Session backend is no
-// longer available; start a new session.`
+// session answers so only for a good body). So it is for a `completed` session whose Sprite was
+// destroyed since it was idle for as long as the operator lets it (`AOD_SPRITE_IDLE_TTL`):
+// `Session backend is no longer available; start a new session.`
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
