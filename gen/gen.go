@@ -1110,7 +1110,7 @@ type SessionCreate struct {
 	// Resources At most 10 repositories to clone, at different paths.
 	Resources []ResourceCreate `json:"resources,omitempty"`
 
-	// SecretEnvVars Variables of this session. Encrypted, never returned, forgotten when the session cannot go on.
+	// SecretEnvVars Variables of this session. Encrypted, never returned, hidden in output, forgotten when the session cannot go on.
 	SecretEnvVars Variables `json:"secret_env_vars,omitempty"`
 }
 
@@ -2131,7 +2131,8 @@ type ClientInterface interface {
 	// of its agent and environment of this moment.
 	//
 	// `environment_id` overrides the agent's environment. `secret_env_vars` are encrypted, reach the
-	// turns' environment only, and are forgotten when the session cannot go on.
+	// turns' environment only, and are forgotten when the session cannot go on. Where output has one
+	// of 8 characters or more, `[redacted]` is stored and shown.
 	//
 	// A user may have a limited number of sessions `pending` or `running`; one more is a 429.
 	//
@@ -2147,7 +2148,8 @@ type ClientInterface interface {
 	// of its agent and environment of this moment.
 	//
 	// `environment_id` overrides the agent's environment. `secret_env_vars` are encrypted, reach the
-	// turns' environment only, and are forgotten when the session cannot go on.
+	// turns' environment only, and are forgotten when the session cannot go on. Where output has one
+	// of 8 characters or more, `[redacted]` is stored and shown.
 	//
 	// A user may have a limited number of sessions `pending` or `running`; one more is a 429.
 	//
@@ -2652,7 +2654,8 @@ func (c *Client) ListSessions(ctx context.Context, params *ListSessionsParams, r
 // of its agent and environment of this moment.
 //
 // `environment_id` overrides the agent's environment. `secret_env_vars` are encrypted, reach the
-// turns' environment only, and are forgotten when the session cannot go on.
+// turns' environment only, and are forgotten when the session cannot go on. Where output has one
+// of 8 characters or more, `[redacted]` is stored and shown.
 //
 // A user may have a limited number of sessions `pending` or `running`; one more is a 429.
 //
@@ -2678,7 +2681,8 @@ func (c *Client) CreateSessionWithBody(ctx context.Context, params *CreateSessio
 // of its agent and environment of this moment.
 //
 // `environment_id` overrides the agent's environment. `secret_env_vars` are encrypted, reach the
-// turns' environment only, and are forgotten when the session cannot go on.
+// turns' environment only, and are forgotten when the session cannot go on. Where output has one
+// of 8 characters or more, `[redacted]` is stored and shown.
 //
 // A user may have a limited number of sessions `pending` or `running`; one more is a 429.
 //
@@ -4208,7 +4212,8 @@ type ClientWithResponsesInterface interface {
 	// of its agent and environment of this moment.
 	//
 	// `environment_id` overrides the agent's environment. `secret_env_vars` are encrypted, reach the
-	// turns' environment only, and are forgotten when the session cannot go on.
+	// turns' environment only, and are forgotten when the session cannot go on. Where output has one
+	// of 8 characters or more, `[redacted]` is stored and shown.
 	//
 	// A user may have a limited number of sessions `pending` or `running`; one more is a 429.
 	//
@@ -4224,7 +4229,8 @@ type ClientWithResponsesInterface interface {
 	// of its agent and environment of this moment.
 	//
 	// `environment_id` overrides the agent's environment. `secret_env_vars` are encrypted, reach the
-	// turns' environment only, and are forgotten when the session cannot go on.
+	// turns' environment only, and are forgotten when the session cannot go on. Where output has one
+	// of 8 characters or more, `[redacted]` is stored and shown.
 	//
 	// A user may have a limited number of sessions `pending` or `running`; one more is a 429.
 	//
@@ -7115,7 +7121,8 @@ func (c *ClientWithResponses) ListSessionsWithResponse(ctx context.Context, para
 // of its agent and environment of this moment.
 //
 // `environment_id` overrides the agent's environment. `secret_env_vars` are encrypted, reach the
-// turns' environment only, and are forgotten when the session cannot go on.
+// turns' environment only, and are forgotten when the session cannot go on. Where output has one
+// of 8 characters or more, `[redacted]` is stored and shown.
 //
 // A user may have a limited number of sessions `pending` or `running`; one more is a 429.
 //
@@ -7137,7 +7144,8 @@ func (c *ClientWithResponses) CreateSessionWithBodyWithResponse(ctx context.Cont
 // of its agent and environment of this moment.
 //
 // `environment_id` overrides the agent's environment. `secret_env_vars` are encrypted, reach the
-// turns' environment only, and are forgotten when the session cannot go on.
+// turns' environment only, and are forgotten when the session cannot go on. Where output has one
+// of 8 characters or more, `[redacted]` is stored and shown.
 //
 // A user may have a limited number of sessions `pending` or `running`; one more is a 429.
 //
