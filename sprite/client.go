@@ -63,12 +63,14 @@ func New(c Config) *Client {
 		IdleConnTimeout:       90 * time.Second,
 		ResponseHeaderTimeout: answerTimeout,
 	}}
-	api := sprites.New(c.Token, // it gives caller its own transport, which dials with dial
+	api := sprites.New(c.Token,
 		sprites.WithDisableControl(),
 		sprites.WithHTTPClient(caller),
 		sprites.WithNetDialContext(dial),
 		sprites.WithBaseURL(origin),
 	)
+	// Not before: to dial with dial, the SDK puts a transport of its own in the place
+	// of any that is not of net/http.
 	caller.Transport = insistent(caller.Transport)
 	return &Client{api: api, http: caller, origin: strings.TrimRight(origin, "/"), token: c.Token, home: c.Home, close: forget}
 }
