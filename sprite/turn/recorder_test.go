@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
@@ -275,4 +276,29 @@ func FuzzIncomplete(f *testing.F) {
 			t.Fatalf("%q and %q: cut at %d gives %q, want %q", b, after, cut, string(parts), string(whole))
 		}
 	})
+}
+
+// What a Sprite's host says is shown among the error output, secrets hidden, and moves no offset: it is not in the journal.
+func TestWordsOfTheHostDoNotCount(t *testing.T) {
+	t.Parallel()
+	s, session := ledger(t)
+	r := newRecorder(s, hub.New(s), session.ID, 1, []string{"hunter2hunter2"}, func(err error) { t.Error(err) }, never)
+	for _, w := range []struct {
+		to   io.Writer
+		text string
+	}{{r.stream(store.Stderr), "one\n"}, {r.aside(), "aod: hunter2hunter2.test is refused\n"}, {r.stream(store.Stderr), "two\n"}} {
+		if _, err := io.WriteString(w.to, w.text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := recorded(t, s, session.ID)["stderr"]; got != "one\naod: [redacted].test is refused\ntwo\n" {
+		t.Errorf("got %q", got)
+	}
+	brief, err := s.Brief(t.Context(), session.ID, 1)
+	if err != nil || brief.Turn.StderrOffset != int64(len("one\ntwo\n")) || r.accepted(store.Stderr) != brief.Turn.StderrOffset {
+		t.Errorf("offset %d, %v", brief.Turn.StderrOffset, err)
+	}
 }
