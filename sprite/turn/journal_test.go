@@ -433,7 +433,7 @@ func TestEndNeedsNoSpace(t *testing.T) {
 func TestLaunchRemovesEarlierTurns(t *testing.T) {
 	t.Parallel()
 	s := newTurns(t)
-	for _, kept := range []string{"11", "9x", "notes", "100"} {
+	for _, kept := range []string{"11", "9x", "-3", "notes", "100"} {
 		s.write("turns/"+kept+"/file", "")
 	}
 	s.write("turns/2/deep/file", "")
@@ -446,7 +446,7 @@ func TestLaunchRemovesEarlierTurns(t *testing.T) {
 	for _, entry := range entries {
 		left = append(left, entry.Name())
 	}
-	if want := "10 100 11 9x notes"; err != nil || strings.Join(left, " ") != want {
+	if want := "-3 10 100 11 9x notes"; err != nil || strings.Join(left, " ") != want {
 		t.Errorf("left are %v, want %s: %v", left, want, err)
 	}
 }

@@ -10,7 +10,8 @@ fi
 # A process that has just been forked could take another signal for the shell's.
 trap 'kill -s KILL $tail $! 2>/dev/null' EXIT
 trap 'exit 1' HUP INT TERM PIPE
-tail -c "+$(($3 + 1))" -s 0.1 -f -- "$1/$2" 9<&- &
+# The pause counts where tail cannot watch the file: on an overlay, say.
+"$(command -v gnutail || echo tail)" -c "+$(($3 + 1))" -s 0.1 -f -- "$1/$2" 9<&- &
 tail=$!
 flock -s "$1/alive" sh -c "kill -s KILL $tail" >/dev/null 2>&1 9<&- &
 wait $tail 2>/dev/null

@@ -43,4 +43,4 @@ done
 printf '%-8s\n' '' >"$dir/ending" || exit 1
 umask "$mask"
 shift 2
-exec setsid -f sh -c "$run" aod "$dir" "$@" </dev/null >/dev/null
+exec setsid -f sh -c "$run" aod "$dir" "$@"

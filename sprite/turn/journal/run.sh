@@ -26,10 +26,12 @@ if [ -S "$socket" ] && command -v curl; then
 fi
 
 # The login shell's own files neither read the prompt nor write to the journals.
+# timeout leads a group of its own, whose number is its first word. Where it is not
+# GNU's, that has a name of its own, and is the one that keeps to what it says.
 read -r began _ </proc/uptime
 group=$(
 	exec 9>&-
-	exec sh -c 'echo $$; exec timeout -k 10 "$@" >/dev/null' aod "$limit" bash -lc '
+	exec sh -c 'echo $$; exec "$(command -v gnutimeout || echo timeout)" -k 10 "$@" >/dev/null' aod "$limit" bash -lc '
 		exec <&3 >&4 2>&5 3<&- 4>&- 5>&-
 		set -a; . "$1"; set +a; shift; exec "$@"' aod "$env" "$@"
 )
