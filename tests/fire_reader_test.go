@@ -25,7 +25,7 @@ type reader struct {
 	*ordeal
 	name    string
 	chance  *rand.Rand // when to drop the connection by itself; nil for never
-	on      func(row)  // is told of each row as it is read
+	shot    *shot      // is told of each row as it is read, if there is one
 	rows    []row
 	end     event // the last terminal event
 	ended   chan event
@@ -152,8 +152,8 @@ func (r *reader) take(ev row) error {
 		return fmt.Errorf("row %d comes where %d has to: %s", ev.id, want, ev.raw)
 	}
 	r.rows = append(r.rows, ev)
-	if r.on != nil {
-		r.on(ev)
+	if r.shot != nil {
+		r.shot.row(r.ordeal, ev)
 	}
 	if r.chance != nil && r.chance.IntN(10) == 0 {
 		return errDropped

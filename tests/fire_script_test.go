@@ -22,7 +22,7 @@ func newScript(chance *rand.Rand, n, lines int) *script {
 	for i := range lines {
 		s.line(chance, i)
 	}
-	s.text.WriteString("cat ~/runs\n")
+	s.text.WriteString("cat ~/runs; touch ~/over\n")
 	for i := range n {
 		fmt.Fprintf(&s.stdout, "%d\n", i+1)
 	}

@@ -36,7 +36,7 @@ func TestUnderFireNothingIsLost(t *testing.T) {
 	for worker := range 4 {
 		work.Go(func() {
 			for n := 0; n == 0 || !closed(over) && !t.Failed(); n++ {
-				g.endure(chance(1000*n+worker+1), agent, "", &seen)
+				g.endure(chance(1000*n+worker+1), agent, "", &seen, nil)
 			}
 		})
 	}
@@ -59,23 +59,25 @@ func (s *tally) String() string {
 
 // endure takes a session through two turns under fire, with readers of every kind,
 // checks what they have seen, and ends it.
-func (g *target) endure(chance *rand.Rand, agent, more string, seen *tally, on ...func(row)) {
+func (g *target) endure(chance *rand.Rand, agent, more string, seen *tally, s *shot) {
 	o := g.ordeal(chance, 2)
 	ctx, cancel := context.WithTimeout(g.t.Context(), patience)
 	defer cancel()
-	o.begin(agent, more, chance.Uint64())
-	first := o.reader(ctx, "first", nil, on...)
-	o.reader(ctx, "second", nil)
-	o.reader(ctx, "fickle", chance)
+	o.begin(agent, more, fmt.Sprint("session-", chance.Uint64()))
+	s.asked(o, 1)
+	first := o.reader(ctx, "first", nil, s)
+	o.reader(ctx, "second", nil, nil)
+	o.reader(ctx, "fickle", chance, nil)
 	select {
 	case end := <-first.ended:
 		if end.Type == "exit" && *end.Code == 0 {
-			o.prompt(chance.Uint64())
+			o.prompt(fmt.Sprint("prompt-", chance.Uint64()))
+			s.asked(o, 2)
 		}
 	case <-ctx.Done():
 	}
 	close(o.posted)
-	o.reader(ctx, "late", nil)
+	o.reader(ctx, "late", nil, nil)
 	o.reading.Wait()
 	o.check()
 	o.finish(chance.IntN(2) == 0)
@@ -97,27 +99,24 @@ func (g *target) ordeal(chance *rand.Rand, turns int) *ordeal {
 }
 
 // begin creates the session.
-func (o *ordeal) begin(agent, more string, key uint64) {
+func (o *ordeal) begin(agent, more, key string) {
 	body := `{"agent_id":"` + agent + `","prompt":` + quoted(o.scripts[0].text.String()) + `,"timeout":120` + more + `}`
-	o.id = o.call("POST", "/sessions", body, fmt.Sprint("session-", key)).want(202).text("id")
+	o.id = o.call("POST", "/sessions", body, key).want(202).text("id")
 }
 
 // prompt asks for the second turn.
-func (o *ordeal) prompt(key uint64) {
+func (o *ordeal) prompt(key string) {
 	body := `{"prompt":` + quoted(o.scripts[1].text.String()) + `,"timeout":120}`
-	if answer := o.call("POST", "/sessions/"+o.id+"/prompt", body, fmt.Sprint("prompt-", key)); answer.status != 202 {
+	if answer := o.call("POST", "/sessions/"+o.id+"/prompt", body, key); answer.status != 202 {
 		o.t.Errorf("session %s takes no second turn: %d %s", o.id, answer.status, answer.body)
 	}
 }
 
 // reader follows the session from its beginning.
-func (o *ordeal) reader(ctx context.Context, name string, chance *rand.Rand, on ...func(row)) *reader {
-	r := &reader{ordeal: o, name: name, ended: make(chan event, 4)}
+func (o *ordeal) reader(ctx context.Context, name string, chance *rand.Rand, s *shot) *reader {
+	r := &reader{ordeal: o, name: name, shot: s, ended: make(chan event, 4)}
 	if chance != nil {
 		r.chance = rand.New(rand.NewPCG(chance.Uint64(), 0))
-	}
-	if len(on) > 0 {
-		r.on = on[0]
 	}
 	o.readers = append(o.readers, r)
 	o.reading.Go(func() { r.follow(ctx) })
