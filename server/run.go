@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/agent-on-demand/aod/server/hub"
 	"github.com/agent-on-demand/aod/sprite/turn"
 	"github.com/agent-on-demand/aod/store"
@@ -184,21 +182,6 @@ func OpenStore(ctx context.Context, c Config) (*store.Store, error) {
 		return nil, err
 	}
 	return store.Open(ctx, store.Options{Path: filepath.Join(c.DataDir, "aod.db"), Keys: keys, MaxSessions: c.MaxSessions})
-}
-
-// lock makes sure that one server at a time works on a data directory.
-func lock(path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("lock the data directory: %w", err)
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("another server is using %s: stop it, or choose another --data-dir", filepath.Dir(path)), f.Close())
-	}
-	return func() {
-		_ = unix.Flock(int(f.Fd()), unix.LOCK_UN) // a process that is just being started has the file, too
-		_ = f.Close()
-	}, nil
 }
 
 // firstToken makes the configured token exist, or makes one if there is none at

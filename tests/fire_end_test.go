@@ -35,7 +35,7 @@ func (o *ordeal) cut(answered bool, after time.Duration, request func()) {
 	if answered {
 		<-done
 	} else {
-		pause(o.t.Context(), after)
+		pause(o.ctx, after)
 	}
 	o.strike()
 	<-done
@@ -45,7 +45,7 @@ func (o *ordeal) cut(answered bool, after time.Duration, request func()) {
 // everybody is told so.
 func (o *ordeal) terminated(agent, step string, terminate func()) {
 	o.t.Helper()
-	ctx, cancel := context.WithTimeout(o.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(o.ctx, patience)
 	defer cancel()
 	s := &shot{step: step, fire: func(*ordeal) { terminate() }}
 	o.begin(agent, "", fmt.Sprint("terminated-", o.t.Name(), o.kills.Load()))
@@ -71,7 +71,7 @@ func (o *ordeal) terminated(agent, step string, terminate func()) {
 // deleted has a session deleted when its turn is over.
 func (o *ordeal) deleted(agent string, answered bool, after time.Duration) {
 	o.t.Helper()
-	ctx, cancel := context.WithTimeout(o.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(o.ctx, patience)
 	defer cancel()
 	o.begin(agent, "", fmt.Sprint("deleted-", after, answered))
 	close(o.posted)

@@ -28,6 +28,8 @@ type target struct {
 	env    []string
 	binary string
 	client *http.Client
+	ctx    context.Context // ends when the server cannot be started
+	giveUp context.CancelFunc
 
 	mu    sync.Mutex // held while the server is being killed and started
 	cmd   *exec.Cmd
@@ -49,6 +51,8 @@ func aim(t *testing.T, env ...string) *target {
 		env:    append([]string{"PATH=" + os.Getenv("PATH"), "AOD_BOOTSTRAP_TOKEN=" + fireToken, "AOD_LOG_FORMAT=text", "AOD_LOG_LEVEL=debug"}, env...),
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}},
 	}
+	g.ctx, g.giveUp = context.WithCancel(t.Context())
+	t.Cleanup(g.giveUp)
 	t.Cleanup(g.showLog)
 	g.start()
 	if t.Failed() {
@@ -81,6 +85,7 @@ func (g *target) start() {
 	line, err := lines.ReadString('\n')
 	if !greeting.MatchString(line) {
 		g.t.Errorf("the server does not start: %q %v", line, err)
+		g.giveUp()
 	}
 	go io.Copy(io.Discard, lines)
 }
@@ -115,7 +120,7 @@ func (g *target) strike(meanwhile ...func()) {
 // a key.
 func (g *target) call(method, path, body, key string) reply {
 	g.t.Helper()
-	ctx, cancel := context.WithTimeout(g.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(g.ctx, patience)
 	defer cancel()
 	for {
 		answer, err := g.try(ctx, method, path, body, key)

@@ -42,7 +42,7 @@ func TestUnderFireNothingIsLost(t *testing.T) {
 	}
 	aimed := chance(0)
 	for range kills {
-		if !pause(t.Context(), time.Duration(aimed.IntN(700))*time.Millisecond) || t.Failed() {
+		if !pause(g.ctx, time.Duration(aimed.IntN(700))*time.Millisecond) || t.Failed() {
 			break
 		}
 		g.strike()
@@ -61,7 +61,7 @@ func (s *tally) String() string {
 // checks what they have seen, and ends it.
 func (g *target) endure(chance *rand.Rand, agent, more string, seen *tally, s *shot) {
 	o := g.ordeal(chance, 2)
-	ctx, cancel := context.WithTimeout(g.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(g.ctx, patience)
 	defer cancel()
 	o.begin(agent, more, fmt.Sprint("session-", chance.Uint64()))
 	s.asked(o, 1)
