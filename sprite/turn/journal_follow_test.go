@@ -212,15 +212,16 @@ func TestRestEndsThoughTheJournalGrows(t *testing.T) {
 	t.Parallel()
 	s := newTurns(t)
 	j, pid := s.turn(1, ""), s.fifo("pid")
-	s.launch(j, 120, "sh", "-c", "yes endless & echo $! >pid")
+	s.launch(j, 120, "sh", "-c", "ulimit -t 20; while echo endless; do :; done & echo $! >pid")
 	writer, err := strconv.Atoi(strings.TrimSpace(s.said(pid)))
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = syscall.Kill(writer, syscall.SIGKILL) })
 	st := s.end(j)
 	s.run(j.rest(store.Stdout, 0))
-	if err := syscall.Kill(writer, syscall.SIGKILL); err != nil {
-		t.Error(err)
+	if err := syscall.Kill(writer, 0); err != nil {
+		t.Errorf("the writer has not gone on: %v", err)
 	}
 	if st != (state{stateExited, 0}) {
 		t.Errorf("%v", st)
