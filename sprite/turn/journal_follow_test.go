@@ -207,24 +207,41 @@ func TestFollowOfAnEndedTurnEnds(t *testing.T) {
 	}
 }
 
-// What a turn has left running writes on.
+// What a turn has left running may write for ever.
 func TestRestEndsThoughTheJournalGrows(t *testing.T) {
 	t.Parallel()
 	s := newTurns(t)
-	j, pid := s.turn(1, ""), s.fifo("pid")
-	s.launch(j, 120, "sh", "-c", "ulimit -t 20; while echo endless; do :; done & echo $! >pid")
-	writer, err := strconv.Atoi(strings.TrimSpace(s.said(pid)))
+	const size = 1 << 20 // more than a pipe holds
+	j := s.turn(1, "")
+	s.launch(j, 120, "head", "-c", strconv.Itoa(size), "/dev/zero")
+	if st := s.end(j); st != (state{stateExited, 0}) {
+		t.Fatalf("%v", st)
+	}
+	cmd := s.command(j.rest(store.Stdout, 1))
+	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = syscall.Kill(writer, syscall.SIGKILL) })
-	st := s.end(j)
-	s.run(j.rest(store.Stdout, 0))
-	if err := syscall.Kill(writer, 0); err != nil {
-		t.Errorf("the writer has not gone on: %v", err)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
 	}
-	if st != (state{stateExited, 0}) {
-		t.Errorf("%v", st)
+	if _, err := io.ReadFull(out, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	late, err := os.OpenFile(j.dir+"/stdout", os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := late.WriteString("late"); err != nil {
+		t.Fatal(err)
+	}
+	_ = late.Close()
+	rest, err := io.ReadAll(out)
+	if err != nil || !bytes.Equal(rest, make([]byte, size-2)) {
+		t.Errorf("%d bytes, not %d: %v", len(rest), size-2, err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -236,13 +253,17 @@ func TestTurnHoldsATask(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	asked := make(chan string, 10)
+	asked, hungUp := make(chan string, 10), make(chan struct{}, 10)
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		asked <- strings.TrimSpace(r.Method + " " + r.Host + r.URL.Path + " " + string(body))
 		w.WriteHeader(http.StatusTeapot)
 		_, _ = w.Write([]byte("a short and stout answer"))
-	})}
+	}), ConnState: func(_ net.Conn, now http.ConnState) {
+		if now == http.StateClosed {
+			hungUp <- struct{}{}
+		}
+	}}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(ln) }()
 	t.Cleanup(func() {
@@ -273,8 +294,15 @@ func TestTurnHoldsATask(t *testing.T) {
 		j := s.turn(number, "")
 		s.run(j.launchHolding(socket, s.path("env"), 120, []string{"cat", "gate"}))
 		expect(number, put)
+		<-hungUp
+		for range 20 {
+			if st := s.state(j); st.kind != stateRunning || len(asked) > 0 {
+				t.Errorf("%v, with %d more requests", st, len(asked))
+			}
+		}
 		end(j)
 		expect(number, remove)
+		<-hungUp
 		s.end(j)
 		if out, err := s.all(j, store.Stdout), s.all(j, store.Stderr); out != "" || err != "" {
 			t.Errorf("stdout %q, stderr %q", out, err)
