@@ -145,7 +145,11 @@ func (w *worker) ask(ctx context.Context) (state, error) {
 	if err := w.attend(ctx, w.journal.state(), said, io.Discard); err != nil {
 		return state{}, err
 	}
-	return parseState(said.String())
+	now, err := parseState(said.String())
+	if err != nil {
+		return state{}, &failure{err.Error()} // the same for ever
+	}
+	return now, nil
 }
 
 var errQuiet = errors.New("nothing has come for a while")
@@ -190,6 +194,8 @@ func (w *worker) insist(ctx context.Context, do func() error) error {
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
+		case errors.As(err, new(*failure)):
+			return err
 		case errors.Is(err, errQuiet):
 			continue // without a pause
 		case errors.As(err, new(*refusal)):

@@ -94,8 +94,8 @@ func TestFollowAndRestMissAndRepeatNothing(t *testing.T) {
 func TestFollowPrintsWhatIsThereAndWhatComes(t *testing.T) {
 	t.Parallel()
 	s := newTurns(t)
-	j, ready, gate := s.turn(1, ""), s.fifo("ready"), s.fifo("gate")
-	s.launch(j, 120, "sh", "-c", "printf there; echo >ready; cat gate; read -r end <gate")
+	j, ready, gate, last := s.turn(1, ""), s.fifo("ready"), s.fifo("gate"), s.fifo("last")
+	s.launch(j, 120, "sh", "-c", "printf there; echo >ready; cat gate; read -r end <last")
 	s.said(ready)
 	cmd := s.command(j.follow(store.Stdout, 2))
 	out, err := cmd.StdoutPipe()
@@ -115,7 +115,7 @@ func TestFollowPrintsWhatIsThereAndWhatComes(t *testing.T) {
 	expect("ere")
 	s.say(gate, "more")
 	expect("more")
-	s.say(gate, "end\n")
+	s.say(last, "end\n")
 	if rest, err := io.ReadAll(out); err != nil || len(rest) > 0 {
 		t.Errorf("%q %v", rest, err)
 	}
