@@ -1,14 +1,12 @@
 package turn
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"time"
-	"unicode/utf8"
 
 	"github.com/agent-on-demand/aod/sprite/runtimes"
 	"github.com/agent-on-demand/aod/store"
@@ -202,10 +200,6 @@ func (w *worker) write(ctx context.Context, files []runtimes.File) error {
 	return nil
 }
 
-// stderrShown is how many characters of a failed script's error output its failure
-// quotes: the last ones.
-const stderrShown = 2000
-
 // script runs a short command line as a login shell would.
 func (w *worker) script(ctx context.Context, line string) error {
 	return w.exec(ctx, login(line))
@@ -225,37 +219,6 @@ func (w *worker) exec(ctx context.Context, argv []string) error {
 		err = fmt.Errorf("%w\nstderr:\n%s", err, quoted)
 	}
 	return err
-}
-
-// tail keeps the end of what is written to it, with the secrets hidden: half a
-// secret would not be known as one.
-type tail struct {
-	masker *masker
-	kept   bytes.Buffer
-}
-
-func (w *worker) tail() *tail { return &tail{masker: newMasker(newPatterns(w.secrets()))} }
-
-func (t *tail) Write(b []byte) (int, error) {
-	t.masker.write(b, t.keep)
-	return len(b), nil
-}
-
-func (t *tail) keep(shown []byte, hidden int) {
-	if hidden > 0 {
-		shown = []byte(mask)
-	}
-	t.kept.Write(shown)
-	if over := t.kept.Len() - stderrShown*utf8.UTFMax; over > 0 {
-		t.kept.Next(over)
-	}
-}
-
-// String ends the writing. It is what a failure quotes.
-func (t *tail) String() string {
-	t.masker.end(t.keep)
-	characters := []rune(t.kept.String())
-	return string(characters[max(0, len(characters)-stderrShown):])
 }
 
 // networking reads what an environment says of the network: whether it is
