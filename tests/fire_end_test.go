@@ -16,12 +16,12 @@ func TestUnderFireAnEndIsAnEnd(t *testing.T) {
 	agent := g.agent("")
 	for i, step := range []string{"turn 1 asked for", "create_sprite started", "env_file done", "turn 1 started", "turn 1 launched", "turn 1 half seen", "turn 1 all seen"} {
 		for _, answered := range []bool{false, true} {
-			o := g.ordeal(chance(i), 1)
+			o := g.ordeal(chance(i), 1, 15)
 			o.terminated(agent, step, func() { o.cut(answered, time.Duration(chance(i).IntN(4))*time.Millisecond, func() { o.finish(true) }) })
 		}
 	}
 	for i, answered := range []bool{false, false, true} {
-		g.ordeal(chance(100+i), 1).deleted(agent, answered, time.Duration(i)*2*time.Millisecond)
+		g.ordeal(chance(100+i), 1, 15).deleted(agent, answered, time.Duration(i)*2*time.Millisecond)
 	}
 	g.nothingLeft()
 	t.Logf("%d kills", g.kills.Load())

@@ -176,8 +176,14 @@ func pause(ctx context.Context, d time.Duration) bool {
 // server is stopped first.
 func (g *target) nothingLeft() {
 	g.t.Helper()
+	g.nothingLeftIn(g.dir)
+}
+
+// nothingLeftIn is nothingLeft where the Sprites are in the data directory of a host of their own.
+func (g *target) nothingLeftIn(host string) {
+	g.t.Helper()
 	sprites := func() []string {
-		found, err := filepath.Glob(filepath.Join(g.dir, "sprites", "aod-*"))
+		found, err := filepath.Glob(filepath.Join(host, "sprites", "aod-*"))
 		if err != nil {
 			g.t.Error(err)
 		}

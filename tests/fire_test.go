@@ -36,7 +36,7 @@ func TestUnderFireNothingIsLost(t *testing.T) {
 	for worker := range 4 {
 		work.Go(func() {
 			for n := 0; n == 0 || !closed(over) && !t.Failed(); n++ {
-				g.endure(chance(1000*n+worker+1), agent, "", &seen, nil)
+				g.endure(chance(1000*n+worker+1), agent, "", 40, &seen, nil)
 			}
 		})
 	}
@@ -57,10 +57,10 @@ func (s *tally) String() string {
 	return fmt.Sprintf("%d sessions, %d rows, %d readers over %d connections", s.sessions.Load(), s.rows.Load(), s.readers.Load(), s.connections.Load())
 }
 
-// endure takes a session through two turns under fire, with readers of every kind,
+// endure takes a session through two turns of so many lines under fire, with readers of every kind,
 // checks what they have seen, and ends it.
-func (g *target) endure(chance *rand.Rand, agent, more string, seen *tally, s *shot) {
-	o := g.ordeal(chance, 2)
+func (g *target) endure(chance *rand.Rand, agent, more string, lines int, seen *tally, s *shot) {
+	o := g.ordeal(chance, 2, lines)
 	ctx, cancel := context.WithTimeout(g.ctx, patience)
 	defer cancel()
 	o.begin(agent, more, fmt.Sprint("session-", chance.Uint64()))
@@ -89,11 +89,11 @@ func (g *target) endure(chance *rand.Rand, agent, more string, seen *tally, s *s
 	}
 }
 
-// ordeal prepares a session with that many turns.
-func (g *target) ordeal(chance *rand.Rand, turns int) *ordeal {
+// ordeal prepares a session with that many turns, of about so many lines each.
+func (g *target) ordeal(chance *rand.Rand, turns, lines int) *ordeal {
 	o := &ordeal{target: g, posted: make(chan struct{})}
 	for n := range turns {
-		o.scripts = append(o.scripts, newScript(chance, n+1, 10+chance.IntN(40)))
+		o.scripts = append(o.scripts, newScript(chance, n+1, 1+lines/2+chance.IntN(lines)))
 	}
 	return o
 }
