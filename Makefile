@@ -3,7 +3,7 @@ MAKEFLAGS += --no-print-directory
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0-dev)
 BUILD := go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 
-.PHONY: help dev build gen check test race fuzz bench clean
+.PHONY: help dev build gen check test race fuzz fire bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -40,6 +40,11 @@ fuzz: ## make up input of every kind, FUZZ=1m for each
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ) ./$$(dirname $$file) || exit 1; \
 		done; \
 	done
+
+KILLS ?= 300
+SESSIONS ?= 300
+fire: ## kill the server KILLS=300 times; SESSIONS=300 sessions over a bad network
+	KILLS=$(KILLS) SESSIONS=$(SESSIONS) go test -race -count=1 -timeout 6h -v -run UnderFire ./tests
 
 bench: ## benchmarks, to be compared within one run
 	go test -run '^$$' -bench . -benchmem ./...

@@ -3,6 +3,7 @@ package tests
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -17,7 +18,13 @@ func TestUnderFireClaudeCodeGoesOn(t *testing.T) {
 	t.Parallel()
 	models := model.Start(t)
 	address := strings.TrimPrefix(models.URL(), "http://")
-	g := aim(t, "ANTHROPIC_API_KEY=sk-ant-operator-key-of-the-test", "AOD_RUNTIMES_DIR="+runtimesDir(t), "AOD_SPRITE_ALLOW_HOSTS="+address)
+	settings := []string{"ANTHROPIC_API_KEY=sk-ant-operator-key-of-the-test", "AOD_RUNTIMES_DIR=" + runtimesDir(t), "AOD_SPRITE_ALLOW_HOSTS=" + address}
+	for _, variable := range os.Environ() { // npm may need to be told how to reach its registry
+		if name, _, _ := strings.Cut(strings.ToLower(variable), "="); strings.HasPrefix(name, "npm_config_") || strings.HasPrefix(name, "node_") || strings.HasSuffix(name, "_proxy") {
+			settings = append(settings, variable)
+		}
+	}
+	g := aim(t, settings...)
 	agent := g.call("POST", "/agents", `{"name":"fire","model":"anthropic/claude-sonnet-4-6","runtime":"claude"}`, "").want(201).text("id")
 	env := g.call("POST", "/environments", `{"name":"models","env_vars":{"ANTHROPIC_BASE_URL":`+quoted(models.URL())+`}}`, "").want(201).text("id")
 	const first, second = "please [[bash echo run >> runs]] [[bash echo again >> runs]]", "and now [[bash cat runs]]"

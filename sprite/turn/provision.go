@@ -135,7 +135,10 @@ func (w *worker) createSprite(ctx context.Context) error {
 			return err
 		}
 	}
-	return w.locate(ctx)
+	if err := w.locate(ctx); err != nil {
+		return &cut{err}
+	}
+	return nil
 }
 
 func (w *worker) installRuntime(ctx context.Context) error {
