@@ -3,6 +3,7 @@ package tests
 import (
 	"context"
 	"fmt"
+	"os"
 	"testing"
 	"time"
 )
@@ -16,6 +17,9 @@ func TestUnderFireAnEndIsAnEnd(t *testing.T) {
 	agent := g.agent("")
 	for i, step := range []string{"turn 1 asked for", "create_sprite started", "env_file done", "turn 1 started", "turn 1 launched", "turn 1 half seen", "turn 1 all seen"} {
 		for _, answered := range []bool{false, true} {
+			if os.Getenv("KILLS") == "" && answered == (i%2 == 0) {
+				continue // the other half is for make fire
+			}
 			o := g.ordeal(chance(i), 1, 15)
 			o.terminated(agent, step, func() { o.cut(answered, time.Duration(chance(i).IntN(4))*time.Millisecond, func() { o.finish(true) }) })
 		}
@@ -48,7 +52,7 @@ func (o *ordeal) terminated(agent, step string, terminate func()) {
 	ctx, cancel := context.WithTimeout(o.ctx, patience)
 	defer cancel()
 	s := &shot{step: step, fire: func(*ordeal) { terminate() }}
-	o.begin(agent, "", fmt.Sprint("terminated-", o.t.Name(), o.kills.Load()))
+	o.begin(agent, "", fmt.Sprintf("terminated-%d", o.kills.Load()))
 	close(o.posted) // no other turn will come
 	s.asked(o, 1)
 	o.reader(ctx, "first", nil, s)
@@ -73,7 +77,7 @@ func (o *ordeal) deleted(agent string, answered bool, after time.Duration) {
 	o.t.Helper()
 	ctx, cancel := context.WithTimeout(o.ctx, patience)
 	defer cancel()
-	o.begin(agent, "", fmt.Sprint("deleted-", after, answered))
+	o.begin(agent, "", fmt.Sprintf("deleted-%d", o.kills.Load()))
 	close(o.posted)
 	o.reader(ctx, "first", nil, nil)
 	o.reading.Wait()

@@ -5,12 +5,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -234,26 +232,4 @@ func (g *target) showLog() {
 		g.t.Logf("log of the server: %v\n%s", err, text[max(0, len(text)-32<<10):])
 	}
 	_ = os.Remove(g.dir + ".log")
-}
-
-// setting is a number of the environment that a person may choose: KILLS, SESSIONS or SEED.
-func setting(t *testing.T, name string, otherwise int) int {
-	t.Helper()
-	text := os.Getenv(name)
-	if text == "" {
-		return otherwise
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		t.Fatal(name, err)
-	}
-	return n
-}
-
-// seeded returns a source of chance that the same SEED makes again, and says which it was if the test fails.
-func seeded(t *testing.T) func(stream int) *rand.Rand {
-	t.Helper()
-	seed := setting(t, "SEED", int(rand.Int32()))
-	t.Logf("again with SEED=%d", seed)
-	return func(stream int) *rand.Rand { return rand.New(rand.NewPCG(uint64(seed), uint64(stream))) }
 }

@@ -67,13 +67,13 @@ func (s *shot) row(o *ordeal, r row) {
 		s.turn, s.size = s.turn+1, 0
 		turn("started")
 		turn("launched")
-		turn("ended")
 	case r.Stage != "":
 		s.at(o, r.Stage+" "+r.State)
 	case s.turn > 0:
 		whole := len(shown(o.scripts[s.turn-1].stdout.String())) + len(shown(o.scripts[s.turn-1].stderr.String()))
 		s.size += len(r.Data)
 		turn("seen")
+		turn("ended") // it has been launched
 		if 2*s.size >= whole {
 			turn("half seen")
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -134,4 +136,26 @@ func (o *ordeal) finish(terminate bool) {
 	if answer := o.call("DELETE", "/sessions/"+o.id+"/delete", "", ""); answer.status != 200 && answer.status != 404 {
 		o.t.Errorf("delete: %d %s", answer.status, answer.body)
 	}
+}
+
+// setting is a number of the environment that a person may choose: KILLS, SESSIONS or SEED.
+func setting(t *testing.T, name string, otherwise int) int {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(name, err)
+	}
+	return n
+}
+
+// seeded returns a source of chance that the same SEED makes again, and says which it was if the test fails.
+func seeded(t *testing.T) func(stream int) *rand.Rand {
+	t.Helper()
+	seed := setting(t, "SEED", int(rand.Int32()))
+	t.Logf("again with SEED=%d", seed)
+	return func(stream int) *rand.Rand { return rand.New(rand.NewPCG(uint64(seed), uint64(stream))) }
 }

@@ -27,7 +27,7 @@ const (
 // execute launches a turn that is running in the store, unless that has been done, and follows it to its end.
 func (w *worker) execute(launch []string) (store.Outcome, error) {
 	limit := time.Duration(w.brief.Turn.Timeout) * time.Second
-	ctx, cancel := context.WithDeadlineCause(w.ctx, w.started.Add(limit+overtime), w.timedOut())
+	ctx, cancel := context.WithDeadlineCause(w.ctx, givenUp(w.started, time.Now(), limit, launch == nil), w.timedOut())
 	defer cancel()
 	end, err := w.follow(ctx, launch)
 	switch {
@@ -39,6 +39,19 @@ func (w *worker) execute(launch []string) (store.Outcome, error) {
 		return store.Outcome{Status: store.StatusFailed, ExitCode: &end.code}, nil
 	}
 	return store.Outcome{Status: store.StatusCompleted, ExitCode: &end.code}, nil
+}
+
+// givenUp is when a turn is given up that its Sprite has not ended. One that was launched may have ended long ago, while no server was
+// there to see it: there is time to read how. One that was not has all of its time before it.
+func givenUp(started, now time.Time, limit time.Duration, launched bool) time.Time {
+	end := started.Add(limit)
+	switch {
+	case !launched:
+		end = now.Add(limit)
+	case end.Before(now):
+		end = now
+	}
+	return end.Add(overtime)
 }
 
 // launch makes the turn run in its Sprite. It may have been launched before: then it goes on as it is.
