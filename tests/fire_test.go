@@ -44,7 +44,8 @@ func TestUnderFireNothingIsLost(t *testing.T) {
 	}
 	aimed := chance(0)
 	for range kills {
-		if !pause(g.ctx, time.Duration(aimed.IntN(700))*time.Millisecond) || t.Failed() {
+		most := []int{300, 1000, 3000}[aimed.IntN(3)] // some get far, some hardly begin
+		if !pause(g.ctx, time.Duration(aimed.IntN(most))*time.Millisecond) || t.Failed() {
 			break
 		}
 		g.strike()
