@@ -139,8 +139,9 @@ func disconnect(db *gorm.DB) error {
 	return pool.Close()
 }
 
-// read returns the readers, bound to ctx.
-func (s *Store) read(ctx context.Context) *gorm.DB { return s.readers.WithContext(ctx) }
+// read returns the readers. What has begun goes on to its end when ctx does: for one
+// that may be cut, the driver starts a goroutine for each row.
+func (s *Store) read(ctx context.Context) *gorm.DB { return s.readers.WithContext(context.WithoutCancel(ctx)) }
 
 // write runs do in a transaction that is committed, synced, when write returns.
 // now is the one moment of everything that do does.
