@@ -12,6 +12,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -141,7 +142,29 @@ func disconnect(db *gorm.DB) error {
 
 // read returns the readers. What has begun goes on to its end when ctx does: for one
 // that may be cut, the driver starts a goroutine for each row.
-func (s *Store) read(ctx context.Context) *gorm.DB { return s.readers.WithContext(context.WithoutCancel(ctx)) }
+func (s *Store) read(ctx context.Context) *gorm.DB {
+	return s.readers.WithContext(context.WithoutCancel(ctx))
+}
+
+// query asks the readers in the same way, but without GORM: reading a row by reflection
+// costs more than SQLite takes to find it. It is for what is read most.
+func (s *Store) query(ctx context.Context, query string, values ...any) (*sql.Rows, error) {
+	return s.readers.ConnPool.QueryContext(context.WithoutCancel(ctx), query, values...)
+}
+
+// collect reads rows to their end, the columns of each into its places.
+func collect[T any](rows *sql.Rows, places func(*T) []any) ([]T, error) {
+	defer rows.Close()
+	all := []T{}
+	for rows.Next() {
+		var row T
+		if err := rows.Scan(places(&row)...); err != nil {
+			return nil, err
+		}
+		all = append(all, row)
+	}
+	return all, rows.Err()
+}
 
 // write runs do in a transaction that is committed, synced, when write returns.
 // now is the one moment of everything that do does.
