@@ -152,20 +152,6 @@ func (s *Store) query(ctx context.Context, query string, values ...any) (*sql.Ro
 	return s.readers.ConnPool.QueryContext(context.WithoutCancel(ctx), query, values...)
 }
 
-// collect reads rows to their end, the columns of each into its places.
-func collect[T any](rows *sql.Rows, places func(*T) []any) ([]T, error) {
-	defer rows.Close()
-	all := []T{}
-	for rows.Next() {
-		var row T
-		if err := rows.Scan(places(&row)...); err != nil {
-			return nil, err
-		}
-		all = append(all, row)
-	}
-	return all, rows.Err()
-}
-
 // write runs do in a transaction that is committed, synced, when write returns.
 // now is the one moment of everything that do does.
 func (s *Store) write(ctx context.Context, do func(tx *gorm.DB, now Micros) error) error {
