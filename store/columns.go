@@ -79,15 +79,18 @@ func insert[T any, P tabled[T]](tx *gorm.DB, row P) error {
 	return err
 }
 
-// collect reads rows to their end, the columns of each into its cells.
+// collect reads rows to their end, each through the cells of one.
 func collect[T any](rows *sql.Rows, cells func(*T) []any) ([]T, error) {
 	defer rows.Close()
 	all := []T{}
+	var row, blank T
+	places := cells(&row)
 	for rows.Next() {
-		all = append(all, *new(T))
-		if err := rows.Scan(cells(&all[len(all)-1])...); err != nil {
+		row = blank
+		if err := rows.Scan(places...); err != nil {
 			return nil, err
 		}
+		all = append(all, row)
 	}
 	return all, rows.Err()
 }
