@@ -82,11 +82,11 @@ func write(b *bytes.Buffer, n *yaml.Node) error {
 // 2026-04-17T14:00:00.000000+00:00. It reads any RFC 3339 time.
 type Time struct{ time.Time }
 
-const layout = "2006-01-02T15:04:05.000000-07:00"
+const quoted = `"2006-01-02T15:04:05.000000-07:00"`
 
 // MarshalJSON writes the time with six fraction digits and the offset +00:00.
 func (t Time) MarshalJSON() ([]byte, error) {
-	return json.Marshal(t.UTC().Format(layout))
+	return t.UTC().AppendFormat(make([]byte, 0, len(quoted)), quoted), nil
 }
 
 // UnmarshalJSON reads an RFC 3339 time.

@@ -21,6 +21,7 @@ type edge struct {
 	*Server
 	token string
 	user  string
+	dir   string
 }
 
 func newEdge(t testing.TB) *edge {
@@ -39,7 +40,7 @@ func newEdge(t testing.TB) *edge {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &edge{token: token.Reveal(), user: row.UserID}
+	e := &edge{token: token.Reveal(), user: row.UserID, dir: dir}
 	e.serve(t, st)
 	return e
 }

@@ -1,17 +1,13 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"regexp"
-	"strconv"
-	"strings"
+	"sync"
 	"time"
-
-	"github.com/labstack/echo/v4"
 
 	"github.com/agent-on-demand/aod/gen"
 	"github.com/agent-on-demand/aod/server/hub"
@@ -22,6 +18,7 @@ const (
 	heartbeatEvery = 15 * time.Second  // SDKs give up on a silent connection
 	staleAfter     = 600 * time.Second // without a new row
 	writeTimeout   = time.Minute       // a client that takes nothing for so long is gone
+	partingTimeout = 2 * time.Second   // the same when the server stops
 	flushSize      = 64 << 10          // bytes gathered before they are written
 )
 
@@ -39,40 +36,6 @@ func (s *Server) StreamSession(ctx context.Context, r gen.StreamSessionRequestOb
 	return &stream{server: s, ctx: ctx, session: session, last: after}, nil
 }
 
-var errCursor = store.BadRequest("since must be an integer")
-
-// oneCursor refuses a cursor that is given twice in one place.
-func oneCursor(c echo.Context) error {
-	query, err := url.ParseQuery(c.Request().URL.RawQuery)
-	if err != nil || len(query["since"]) > 1 || len(c.Request().Header.Values("Last-Event-ID")) > 1 {
-		return errCursor
-	}
-	return nil
-}
-
-// cursor returns the id of the last row that the client has: the header's unless
-// it is empty, else the query's, else 0.
-func cursor(header, query *string) (int64, error) {
-	text := query
-	if header != nil && *header != "" {
-		text = header
-	}
-	if text == nil {
-		return 0, nil
-	}
-	digits := strings.TrimSpace(*text)
-	if !decimal.MatchString(digits) {
-		return 0, errCursor
-	}
-	id, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil && !errors.Is(err, strconv.ErrRange) { // one that is out of range counts as the nearest
-		return 0, errCursor
-	}
-	return max(id, 0), nil
-}
-
-var decimal = regexp.MustCompile(`\A[+-]?[0-9]+\z`)
-
 // stream is one connection's view of a session.
 type stream struct {
 	server  *Server
@@ -83,9 +46,12 @@ type stream struct {
 
 	w    http.ResponseWriter
 	rc   *http.ResponseController
-	buf  []byte
-	idle *time.Timer // fires when no row has come for staleAfter
+	buf  *bytes.Buffer // what is to be written; nil while there is nothing
+	idle *time.Timer   // fires when no row has come for staleAfter
 }
+
+// buffers are those of all streams: one that waits has none.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 var errSlow = errors.New("the client takes nothing")
 
@@ -103,6 +69,7 @@ func (s *stream) VisitStreamSessionResponse(w http.ResponseWriter) error {
 	if err := s.flush(); err != nil {
 		return nil // the client is gone already
 	}
+	defer context.AfterFunc(s.server.stopping, func() { _ = s.hurry() })() // an error is the write's, too
 	reader := s.server.hub.Read(s.session.ID, s.last)
 	defer reader.Close()
 	if err := s.follow(reader); err != nil && s.ctx.Err() == nil && !errors.Is(err, errSlow) {
@@ -125,7 +92,7 @@ func (s *stream) follow(reader *hub.Reader) error {
 		select {
 		case <-reader.Wait():
 		case <-heartbeat.C:
-			s.buf = append(s.buf, ": heartbeat\n\n"...)
+			s.buffer().WriteString(": heartbeat\n\n")
 			if err := s.flush(); err != nil {
 				return err
 			}
@@ -188,11 +155,11 @@ func (s *stream) write(frames []store.Frame) error {
 	for _, f := range frames {
 		if f.Turn > 0 && f.Turn != s.turn {
 			s.turn = f.Turn
-			s.buf = fmt.Appendf(s.buf, "data: {\"type\": \"turn_start\", \"id\": %d, \"turn\": %d}\n\n", f.ID, f.Turn)
+			fmt.Fprintf(s.buffer(), "data: {\"type\": \"turn_start\", \"id\": %d, \"turn\": %d}\n\n", f.ID, f.Turn)
 		}
-		s.buf = append(s.buf, f.Data...)
+		s.buffer().Write(f.Data)
 		s.last = f.ID
-		if len(s.buf) >= flushSize {
+		if s.buf.Len() >= flushSize {
 			if err := s.flush(); err != nil {
 				return err
 			}
@@ -218,25 +185,44 @@ func (s *stream) terminal(status store.Status, code *int) {
 // event adds a computed event; one with id 0 has no id line.
 func (s *stream) event(id int64, data string) {
 	if id != 0 {
-		s.buf = fmt.Appendf(s.buf, "id: %d\n", id)
+		fmt.Fprintf(s.buffer(), "id: %d\n", id)
 	}
-	s.buf = fmt.Appendf(s.buf, "data: %s\n\n", data)
+	fmt.Fprintf(s.buffer(), "data: %s\n\n", data)
+}
+
+// buffer is where what is to be written gathers.
+func (s *stream) buffer() *bytes.Buffer {
+	if s.buf == nil {
+		s.buf = buffers.Get().(*bytes.Buffer)
+	}
+	return s.buf
 }
 
 // flush writes what has gathered.
 func (s *stream) flush() error {
-	if len(s.buf) == 0 {
+	if s.buf == nil {
 		return nil
 	}
-	if err := s.rc.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+	defer func() {
+		s.buf.Reset()
+		buffers.Put(s.buf)
+		s.buf = nil
+	}()
+	err := s.rc.SetWriteDeadline(time.Now().Add(writeTimeout))
+	if s.server.stopping.Err() != nil { // asked after the deadline is set: hurry comes before it or after this
+		err = s.hurry()
+	}
+	if err != nil {
 		return fmt.Errorf("set write deadline: %w", err)
 	}
-	if _, err := s.w.Write(s.buf); err != nil {
+	if _, err := s.w.Write(s.buf.Bytes()); err != nil {
 		return errSlow
 	}
-	s.buf = s.buf[:0]
 	if err := s.rc.Flush(); err != nil {
 		return errSlow
 	}
 	return nil
 }
+
+// hurry gives a write that is under way little time to end.
+func (s *stream) hurry() error { return s.rc.SetWriteDeadline(time.Now().Add(partingTimeout)) }

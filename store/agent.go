@@ -68,12 +68,8 @@ func (a *Agent) seal(keys *Keyring) (err error) {
 	return err
 }
 
-func (a *Agent) columns() []string {
+func (a *Agent) versioned() []string {
 	return []string{"name", "description", "system", "model", "runtime", "environment_id", "skills", "sealed_servers", "metadata"}
-}
-
-func (a *Agent) snapshot(at Micros) any {
-	return &AgentVersion{AgentID: a.ID, Version: a.Version, AgentSpec: a.AgentSpec, SealedServers: a.SealedServers, CreatedAt: at}
 }
 
 // CreateAgent stores a new agent of the user's, with the receipt if there is one.

@@ -38,12 +38,8 @@ func (e *Environment) head() *Head  { return &e.Head }
 func (e *Environment) noun() string { return "environment" }
 func (e *Environment) spec() any    { return e.EnvironmentSpec }
 
-func (e *Environment) columns() []string {
+func (e *Environment) versioned() []string {
 	return []string{"name", "packages", "sealed_vars", "setup_script", "networking"}
-}
-
-func (e *Environment) snapshot(at Micros) any {
-	return &EnvironmentVersion{EnvironmentID: e.ID, Version: e.Version, EnvironmentSpec: e.EnvironmentSpec, SealedVars: e.SealedVars, CreatedAt: at}
 }
 
 func (e *Environment) open(keys *Keyring) (err error) {

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"fmt"
 
 	"gorm.io/gorm"
 )
@@ -25,7 +26,10 @@ var ErrCursor = errors.New("cursor is not the next_cursor of this list")
 
 // listed is a row that lists show. They are ordered by its place, the newest
 // first, and pages are told apart by it: rows that come later change nothing.
-type listed interface{ place() place }
+type listed[T any] interface {
+	tabled[T]
+	place() place
+}
 
 type place struct {
 	created Micros
@@ -33,10 +37,7 @@ type place struct {
 }
 
 // find returns the page of what query selects. name tells the list from others.
-func find[T any, P interface {
-	*T
-	listed
-}](s *Store, query *gorm.DB, name, user string, page Page) (*List[T], error) {
+func find[T any, P listed[T]](s *Store, query *gorm.DB, name, user string, page Page) (*List[T], error) {
 	query = query.Where("user_id = ?", user).Order("created_at DESC, seq DESC")
 	purpose := "cursor " + name + " " + user
 	if page.Cursor != "" {
@@ -49,9 +50,13 @@ func find[T any, P interface {
 	if page.Limit > 0 {
 		query = query.Limit(page.Limit + 1) // one more, to know whether there are more
 	}
-	list := &List[T]{Rows: []T{}}
-	if err := query.Find(&list.Rows).Error; err != nil {
-		return nil, err
+	rows, err := query.Table(name).Select(P.columns(nil)).Rows()
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", name, err)
+	}
+	list := &List[T]{}
+	if list.Rows, err = collect(rows, func(row *T) []any { return P(row).cells() }); err != nil {
+		return nil, fmt.Errorf("list %s: %w", name, err)
 	}
 	if page.Limit > 0 && len(list.Rows) > page.Limit {
 		list.Rows = list.Rows[:page.Limit]

@@ -120,9 +120,12 @@ func appendRows(tx *gorm.DB, session string, rows []Row) (Span, error) {
 // FramesAfter returns up to limit rows of the session that come after the row
 // with that id, in order.
 func (s *Store) FramesAfter(ctx context.Context, session string, after int64, limit int) ([]Frame, error) {
-	var frames []Frame
-	err := s.read(ctx).Raw(`SELECT id, turn, frame AS data FROM rows
-		WHERE session = (SELECT seq FROM sessions WHERE id = ?) AND id > ? ORDER BY id LIMIT ?`, session, after, limit).Scan(&frames).Error
+	rows, err := s.query(ctx, `SELECT id, turn, frame FROM rows
+		WHERE session = (SELECT seq FROM sessions WHERE id = ?) AND id > ? ORDER BY id LIMIT ?`, session, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read rows: %w", err)
+	}
+	frames, err := collect(rows, func(f *Frame) []any { return []any{&f.ID, &f.Turn, &f.Data} })
 	if err != nil {
 		return nil, fmt.Errorf("read rows: %w", err)
 	}

@@ -104,7 +104,7 @@ func (s *Store) CreateSession(ctx context.Context, user string, spec SessionSpec
 		if env != nil {
 			session.EnvironmentID, session.EnvironmentVersion = &env.ID, env.Version
 		}
-		if err := tx.Create(session).Error; err != nil {
+		if err := insert(tx, session); err != nil {
 			return fmt.Errorf("insert session: %w", err)
 		}
 		if err := s.keepSecrets(tx, session.ID, spec); err != nil {
@@ -181,7 +181,7 @@ func (s *Store) Session(ctx context.Context, user, id string) (*Session, error) 
 }
 
 func session(db *gorm.DB, user, id string) (*Session, error) {
-	return first[Session](db.Where("id = ? AND user_id = ?", id, user), errNoSession)
+	return owned[Session](db, user, id, errNoSession)
 }
 
 // ending is how a session's conversation came to its end, with or without the

@@ -12,6 +12,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -139,8 +140,17 @@ func disconnect(db *gorm.DB) error {
 	return pool.Close()
 }
 
-// read returns the readers, bound to ctx.
-func (s *Store) read(ctx context.Context) *gorm.DB { return s.readers.WithContext(ctx) }
+// read returns the readers. What has begun goes on to its end when ctx does: for one
+// that may be cut, the driver starts a goroutine for each row.
+func (s *Store) read(ctx context.Context) *gorm.DB {
+	return s.readers.WithContext(context.WithoutCancel(ctx))
+}
+
+// query asks the readers in the same way, but without GORM: reading a row by reflection
+// costs more than SQLite takes to find it. It is for what is read most.
+func (s *Store) query(ctx context.Context, query string, values ...any) (*sql.Rows, error) {
+	return s.readers.ConnPool.QueryContext(context.WithoutCancel(ctx), query, values...)
+}
 
 // write runs do in a transaction that is committed, synced, when write returns.
 // now is the one moment of everything that do does.

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"time"
 
 	"gorm.io/gorm"
@@ -81,18 +82,28 @@ func (s *Store) addToken(ctx context.Context, user, name string, secret Secret, 
 	return token, err
 }
 
-// Authenticate returns the token that the text is, if it may be used now.
+// Authenticate returns the token that the text is, with what says whose it is and
+// when it was used, if it may be used now.
 func (s *Store) Authenticate(ctx context.Context, text string) (*Token, error) {
-	token, err := first[Token](s.read(ctx).Where("hash = ?", hash(NewSecret(text))), Unauthorized("Invalid API key"))
-	switch {
-	case err != nil:
-		return nil, err
+	rows, err := s.query(ctx, "SELECT id, user_id, active, expires_at, last_used_at FROM tokens WHERE hash = ?", hash(NewSecret(text)))
+	if err != nil {
+		return nil, fmt.Errorf("look a token up: %w", err)
+	}
+	found, err := collect(rows, func(t *Token) []any { return []any{&t.ID, &t.UserID, &t.Active, &t.ExpiresAt, &t.LastUsedAt} })
+	if err != nil {
+		return nil, fmt.Errorf("look a token up: %w", err)
+	}
+	if len(found) == 0 {
+		return nil, Unauthorized("Invalid API key")
+	}
+	switch token := &found[0]; {
 	case !token.Active:
 		return nil, Unauthorized("API key is inactive")
 	case token.ExpiresAt != nil && *token.ExpiresAt <= micros(s.now()):
 		return nil, Unauthorized("API key has expired")
+	default:
+		return token, nil
 	}
-	return token, nil
 }
 
 // usedEvery is how exact LastUsedAt is: it costs a write.

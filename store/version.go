@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"gorm.io/gorm"
 )
@@ -21,12 +22,11 @@ type Head struct {
 
 // versioned is a row of which every version is kept: an agent or an environment.
 type versioned[T any] interface {
-	*T
+	tabled[T]
 	head() *Head
 	noun() string             // "agent"
 	spec() any                // what a version is made of, a value of its own
-	columns() []string        // where the table keeps it
-	snapshot(at Micros) any   // the present version as a row
+	versioned() []string      // the columns that have it
 	open(keys *Keyring) error // before its present version is compared
 	seal(keys *Keyring) error // before it is stored
 }
@@ -39,7 +39,7 @@ func missing[T any, P versioned[T]]() *Error {
 
 // load returns the user's row, archived or not, as it is stored.
 func load[T any, P versioned[T]](db *gorm.DB, user, id string) (P, error) {
-	return first[T](db.Where("id = ? AND user_id = ?", id, user), missing[T, P]())
+	return owned[T, P](db, user, id, missing[T, P]())
 }
 
 // create stores row as version 1, with its snapshot and its receipt.
@@ -53,10 +53,10 @@ func create[T any, P versioned[T]](ctx context.Context, s *Store, row P, receipt
 		if err := row.seal(s.keys); err != nil {
 			return err
 		}
-		if err := tx.Create(row).Error; err != nil {
+		if err := insert(tx, row); err != nil {
 			return fmt.Errorf("insert %s: %w", row.noun(), err)
 		}
-		if err := keep(tx, row, now); err != nil {
+		if err := keep(tx, row); err != nil {
 			return err
 		}
 		return keepReceipt(tx, s, receipt, row, now)
@@ -96,10 +96,10 @@ func update[T any, P versioned[T]](ctx context.Context, s *Store, user, id strin
 		if err := row.seal(s.keys); err != nil {
 			return err
 		}
-		if err := tx.Model(row).Where("id = ?", id).Select("version", "updated_at", row.columns()).Updates(row).Error; err != nil {
+		if err := tx.Model(row).Where("id = ?", id).Select("version", "updated_at", row.versioned()).Updates(row).Error; err != nil {
 			return fmt.Errorf("update %s: %w", row.noun(), err)
 		}
-		return keep(tx, row, now)
+		return keep(tx, row)
 	})
 	if err != nil {
 		return nil, err
@@ -138,8 +138,12 @@ func versions[V any, T any, P versioned[T]](ctx context.Context, s *Store, user,
 	return snapshots, err
 }
 
-func keep[T any, P versioned[T]](tx *gorm.DB, row P, now Micros) error {
-	if err := tx.Create(row.snapshot(now)).Error; err != nil {
+// keep copies the present version of row to the versions.
+func keep[T any, P versioned[T]](tx *gorm.DB, row P) error {
+	columns := "version, " + strings.Join(row.versioned(), ", ")
+	_, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context,
+		"INSERT INTO "+row.noun()+"_versions ("+row.noun()+"_id, "+columns+", created_at) SELECT id, "+columns+", updated_at FROM "+row.table()+" WHERE id = ?", row.head().ID)
+	if err != nil {
 		return fmt.Errorf("keep version of %s: %w", row.noun(), err)
 	}
 	return nil

@@ -92,10 +92,10 @@ func (w *writer) run() {
 }
 
 func (w *writer) commit(batch []*write) {
-	err := w.db.Transaction(func(tx *gorm.DB) error {
+	err := w.transaction(func() error {
 		for _, job := range batch {
 			var broken error
-			if job.err, broken = w.try(tx, job); broken != nil {
+			if job.err, broken = w.try(job); broken != nil {
 				return broken // nothing of the batch must be taken for stored
 			}
 		}
@@ -109,22 +109,40 @@ func (w *writer) commit(batch []*write) {
 	}
 }
 
+// transaction begins one by a statement. In one of database/sql, each statement that
+// was prepared in an earlier one would be prepared anew; the writer has but one
+// connection, and nobody else uses it.
+func (w *writer) transaction(do func() error) error {
+	if err := w.db.Exec("BEGIN IMMEDIATE").Error; err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	err := do()
+	if err == nil {
+		if err = w.db.Exec("COMMIT").Error; err == nil {
+			return nil
+		}
+		err = fmt.Errorf("commit: %w", err)
+	}
+	_ = w.db.Exec("ROLLBACK").Error // SQLite may have done so by itself
+	return err
+}
+
 // try runs one job inside a savepoint of its own. broken means that the savepoint
 // is gone, and with it the transaction: SQLite ends one by itself when its disk is
 // full.
-func (w *writer) try(tx *gorm.DB, job *write) (failed, broken error) {
+func (w *writer) try(job *write) (failed, broken error) {
 	if job.ctx.Err() != nil {
 		return context.Cause(job.ctx), nil
 	}
-	if err := tx.Exec("SAVEPOINT job").Error; err != nil {
+	if err := w.db.Exec("SAVEPOINT job").Error; err != nil {
 		return nil, fmt.Errorf("open savepoint: %w", err)
 	}
-	if failed = guarded(job.do, tx); failed != nil {
-		if err := tx.Exec("ROLLBACK TO job").Error; err != nil {
+	if failed = guarded(job.do, w.db); failed != nil {
+		if err := w.db.Exec("ROLLBACK TO job").Error; err != nil {
 			return failed, fmt.Errorf("the transaction has ended: %w", errors.Join(failed, err))
 		}
 	}
-	if err := tx.Exec("RELEASE job").Error; err != nil {
+	if err := w.db.Exec("RELEASE job").Error; err != nil {
 		return failed, fmt.Errorf("the transaction has ended: %w", err)
 	}
 	return failed, nil

@@ -6,12 +6,16 @@
 // being slow and catching up is the same code as following.
 //
 // What makes a tail trustworthy is that each batch names the row it comes after.
+//
+// The first row after a silence is announced at once. While rows keep coming, they
+// are announced together: a wake-up of many readers costs more than a row.
 package hub
 
 import (
 	"context"
 	"sort"
 	"sync"
+	"time"
 
 	"github.com/agent-on-demand/aod/store"
 )
@@ -24,6 +28,9 @@ type Log interface {
 const (
 	kept = 256 // frames kept of a session that is being read, at least
 	page = 128 // frames handed out at once, at most
+
+	pace   = 2 * time.Millisecond // between two wake-ups of a session's readers, at least
+	effort = 5 * time.Microsecond // of the pace for each of them: about what one wake-up costs
 )
 
 // Hub has one tail per session that someone reads.
@@ -44,6 +51,8 @@ type tail struct {
 	from, last int64
 	statuses   int           // how often the status has changed
 	wake       chan struct{} // closed when something has changed
+	woken      time.Time     // when that was done last
+	due        bool          // it will be done by itself
 }
 
 func (h *Hub) acquire(session string) *tail {
@@ -79,11 +88,14 @@ func (h *Hub) Wake(session string) {
 	h.change(session, func(t *tail) { t.statuses++ })
 }
 
-// change changes the session's tail and wakes its readers. Without a reader
-// there is no tail: the log has everything.
+// change changes the session's tail and wakes its readers, if they have not just
+// been woken, else soon. Without a reader there is no tail: the log has everything.
 func (h *Hub) change(session string, do func(*tail)) {
 	h.mu.Lock()
-	t := h.tails[session]
+	t, readers := h.tails[session], 0
+	if t != nil {
+		readers = t.users
+	}
 	h.mu.Unlock()
 	if t == nil {
 		return
@@ -91,8 +103,28 @@ func (h *Hub) change(session string, do func(*tail)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	do(t)
+	if t.due {
+		return
+	}
+	if early := max(pace, time.Duration(readers)*effort) - time.Since(t.woken); early > 0 {
+		t.due = true
+		time.AfterFunc(early, t.announce)
+		return
+	}
+	t.rouse()
+}
+
+// announce wakes the readers after a while of collecting.
+func (t *tail) announce() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.due = false
+	t.rouse()
+}
+
+func (t *tail) rouse() {
 	close(t.wake)
-	t.wake = make(chan struct{})
+	t.wake, t.woken = make(chan struct{}), time.Now()
 }
 
 func (t *tail) append(after int64, frames []store.Frame) {

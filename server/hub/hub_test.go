@@ -206,3 +206,41 @@ func BenchmarkFanout(b *testing.B) {
 		})
 	}
 }
+
+// The first row after a silence wakes at once. Those that follow it are announced
+// together, soon, and none is left without.
+func TestRowsThatKeepComingAreAnnouncedTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := &memLog{}
+		h := New(log)
+		r := h.Read("s", 0)
+		defer r.Close()
+		next := func() int {
+			frames, err := r.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(frames)
+		}
+		publish := func() {
+			after, frames := log.append("s", 1)
+			h.Publish("s", after, frames...)
+		}
+		for next() > 0 {
+		}
+		began := time.Now()
+		publish()
+		<-r.Wait()
+		if late := time.Since(began); late != 0 || next() != 1 || next() != 0 {
+			t.Errorf("the first row came %v late", late)
+		}
+		for range 10 {
+			publish()
+		}
+		<-r.Wait()
+		if late := time.Since(began); late != pace || next() != 10 || next() != 0 {
+			t.Errorf("the others came %v after it", late)
+		}
+	})
+}
