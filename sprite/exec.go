@@ -25,6 +25,17 @@ const killGrace = 5 * time.Second
 // output before Exec returns and none after; they must not block for long. The
 // command travels in a URL, so it is no place for a secret.
 func (c *Client) Exec(ctx context.Context, name string, argv []string, stdout, stderr io.Writer) (int, error) {
+	return c.exec(ctx, name, argv, stdout, stderr, kill)
+}
+
+// Launch is Exec for a command that starts something which shall last: when ctx
+// ends first, the command goes on without us, for as long as the service lets it.
+func (c *Client) Launch(ctx context.Context, name string, argv []string, stdout, stderr io.Writer) (int, error) {
+	return c.exec(ctx, name, argv, stdout, stderr, leave)
+}
+
+// exec runs a command; part ends what is ours of one that runs when ctx ends.
+func (c *Client) exec(ctx context.Context, name string, argv []string, stdout, stderr io.Writer, part func(*sprites.Cmd, *line)) (int, error) {
 	l := newLine()
 	defer l.close()
 	running, release := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), lineKey{}, l))
@@ -47,12 +58,18 @@ func (c *Client) Exec(ctx context.Context, name string, argv []string, stdout, s
 		release()
 	})
 	defer grace.Stop()
-	if err := cmd.Signal("KILL"); err != nil {
-		l.close()
-	}
+	part(cmd, l)
 	<-ended
 	return 0, context.Cause(ctx)
 }
+
+func kill(cmd *sprites.Cmd, l *line) {
+	if err := cmd.Signal("KILL"); err != nil {
+		l.close()
+	}
+}
+
+func leave(_ *sprites.Cmd, l *line) { l.close() }
 
 // start dials and waits until the command runs. The SDK ties a command to one
 // context for good, so that of the caller counts only until then. A start that is

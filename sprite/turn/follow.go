@@ -59,7 +59,7 @@ func (w *worker) launch(ctx context.Context, argv []string) error {
 	var words *tail
 	err := w.insist(ctx, func() error {
 		words = w.tail()
-		return w.attend(ctx, argv, io.Discard, words)
+		return w.attend(ctx, w.Sprites.Launch, argv, io.Discard, words)
 	})
 	if errors.As(err, new(*refusal)) {
 		return fmt.Errorf("launch the runtime: %w\nstderr:\n%s", err, words)
@@ -147,15 +147,15 @@ func (w *worker) read(ctx context.Context, r *recorder, stream store.Stream, com
 	}
 	argv := command(stream, from+r.accepted(stream))
 	if stream == store.Stderr {
-		return w.attend(ctx, argv, r.stream(stream), io.Discard)
+		return w.attend(ctx, w.Sprites.Exec, argv, r.stream(stream), io.Discard)
 	}
-	return w.attend(ctx, argv, r.stream(stream), r.aside()) // a Sprite's host speaks to everybody who is connected; once is enough
+	return w.attend(ctx, w.Sprites.Exec, argv, r.stream(stream), r.aside()) // a Sprite's host speaks to everybody who is connected; once is enough
 }
 
 // ask asks the Sprite how far the turn is.
 func (w *worker) ask(ctx context.Context) (state, error) {
 	said := &tail{masker: newMasker(newPatterns(nil))} // words of ours, also if they are somebody's secret
-	if err := w.attend(ctx, w.journal.state(), said, io.Discard); err != nil {
+	if err := w.attend(ctx, w.Sprites.Exec, w.journal.state(), said, io.Discard); err != nil {
 		return state{}, err
 	}
 	now, err := parseState(said.String())
@@ -167,13 +167,16 @@ func (w *worker) ask(ctx context.Context) (state, error) {
 
 var errQuiet = errors.New("nothing has come for a while")
 
+// run is how a command runs in a Sprite: what becomes of it when ctx ends.
+type run func(ctx context.Context, name string, argv []string, stdout, stderr io.Writer) (int, error)
+
 // attend runs a command of the journal, which has to succeed. A connection that is silent for too long is given up with errQuiet.
-func (w *worker) attend(ctx context.Context, argv []string, stdout, stderr io.Writer) error {
+func (w *worker) attend(ctx context.Context, run run, argv []string, stdout, stderr io.Writer) error {
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
 	silence := time.AfterFunc(quiet, func() { giveUp(errQuiet) })
 	defer silence.Stop()
-	code, err := w.Sprites.Exec(ctx, w.brief.Session.Sprite, argv, heard{stdout, silence}, stderr)
+	code, err := run(ctx, w.brief.Session.Sprite, argv, heard{stdout, silence}, stderr)
 	if err == nil && code != 0 {
 		err = &refusal{code}
 	}

@@ -37,6 +37,7 @@ type Sprites interface {
 	WriteFile(ctx context.Context, name, path string, data []byte, perm fs.FileMode) error
 	Allow(ctx context.Context, name string, hosts []string) error
 	Exec(ctx context.Context, name string, argv []string, stdout, stderr io.Writer) (int, error)
+	Launch(ctx context.Context, name string, argv []string, stdout, stderr io.Writer) (int, error) // goes on when ctx ends
 	Destroy(ctx context.Context, name string) error
 }
 
