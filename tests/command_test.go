@@ -349,28 +349,6 @@ func TestRestartKeepsEverything(t *testing.T) {
 	}
 }
 
-// A turn that was running when the server was killed fails with a line that says
-// so, and its Sprite goes.
-func TestTurnCutByTheServersEndFails(t *testing.T) {
-	t.Parallel()
-	dir := dataDir(t)
-	a := spawnIn(t, dir, os.Getuid())
-	session := a.session("echo up; sleep 1000")
-	a.stream(session).until(func(ev event) bool { return strings.Contains(ev.Data, "up") })
-	if err := a.signal(syscall.SIGKILL); err == nil {
-		t.Fatal("killed without an error")
-	}
-	b := spawnIn(t, dir, os.Getuid())
-	all := b.stream(session).rest()
-	if got := output(all, "stderr", 1); got != "turn failed: the server was restarted while the turn was running\n" {
-		t.Errorf("stderr %q", got)
-	}
-	if end := all[len(all)-1]; end.Type != "error" {
-		t.Errorf("ended with %+v", end)
-	}
-	b.waitForNoSprite()
-}
-
 // Provisioning that was cut begins anew, on a new Sprite.
 func TestProvisioningCutByTheServersEndBeginsAnew(t *testing.T) {
 	t.Parallel()

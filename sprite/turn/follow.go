@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/agent-on-demand/aod/sprite"
 	"github.com/agent-on-demand/aod/store"
 )
 
@@ -59,10 +60,17 @@ func (w *worker) launch(ctx context.Context, argv []string) error {
 	var words *tail
 	err := w.insist(ctx, func() error {
 		words = w.tail()
-		return w.attend(ctx, w.Sprites.Launch, argv, io.Discard, words)
+		err := w.attend(ctx, w.Sprites.Launch, argv, io.Discard, words)
+		if sprite.Refused(err) { // nothing runs yet that could be worth more patience
+			err = &refusal{err}
+		}
+		return err
 	})
 	if errors.As(err, new(*refusal)) {
-		return fmt.Errorf("launch the runtime: %w\nstderr:\n%s", err, words)
+		err = fmt.Errorf("launch the runtime: %w", err)
+		if said := words.String(); said != "" {
+			err = fmt.Errorf("%w\nstderr:\n%s", err, said)
+		}
 	}
 	if err != nil {
 		return err
@@ -178,15 +186,15 @@ func (w *worker) attend(ctx context.Context, run run, argv []string, stdout, std
 	defer silence.Stop()
 	code, err := run(ctx, w.brief.Session.Sprite, argv, heard{stdout, silence}, stderr)
 	if err == nil && code != 0 {
-		err = &refusal{code}
+		err = &refusal{fmt.Errorf("exit code %d", code)}
 	}
 	return err
 }
 
-// refusal is the failure of a command of the journal in its Sprite.
-type refusal struct{ code int }
+// refusal is an error that another attempt may have as well: a command of the journal has failed, or the service does not run it.
+type refusal struct{ error }
 
-func (r *refusal) Error() string { return fmt.Sprintf("exit code %d", r.code) }
+func (r *refusal) Unwrap() error { return r.error }
 
 // heard is a writer that ends a silence.
 type heard struct {
@@ -216,7 +224,7 @@ func (w *worker) insist(ctx context.Context, do func() error) error {
 			continue // without a pause
 		case errors.As(err, new(*refusal)):
 			if refusals++; refusals == refusalsTaken {
-				return err
+				return w.explained(err)
 			}
 		default:
 			if there, asked := w.Sprites.Exists(ctx, w.brief.Session.Sprite); asked == nil && !there {
