@@ -10,7 +10,7 @@ import (
 // Refused reports whether err is an answer of the service that the same call would get
 // again: a 4xx, but for those that say later (RFC 9110 section 15.5.9, RFC 8470
 // section 5.2, RFC 6585 section 4).
-func Refused(err error) bool {
+func (c *Client) Refused(err error) bool {
 	var answer *sprites.APIError
 	if !errors.As(err, &answer) {
 		return false

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/agent-on-demand/aod/sprite"
 	"github.com/agent-on-demand/aod/store"
 )
 
@@ -61,7 +60,7 @@ func (w *worker) launch(ctx context.Context, argv []string) error {
 	err := w.insist(ctx, func() error {
 		words = w.tail()
 		err := w.attend(ctx, w.Sprites.Launch, argv, io.Discard, words)
-		if sprite.Refused(err) { // nothing runs yet that could be worth more patience
+		if w.Sprites.Refused(err) { // nothing runs yet that could be worth more patience
 			err = &refusal{err}
 		}
 		return err

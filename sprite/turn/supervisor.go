@@ -39,6 +39,7 @@ type Sprites interface {
 	Exec(ctx context.Context, name string, argv []string, stdout, stderr io.Writer) (int, error)
 	Launch(ctx context.Context, name string, argv []string, stdout, stderr io.Writer) (int, error) // goes on when ctx ends
 	Destroy(ctx context.Context, name string) error
+	Refused(err error) bool // whether the same call would be refused again
 }
 
 // Readers are told of rows that are in the store, and of changes of a session's
