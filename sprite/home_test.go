@@ -3,6 +3,12 @@ package sprite_test
 import (
 	"io"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/agent-on-demand/aod/sprite"
@@ -40,5 +46,48 @@ func TestHomeIsWhatTheSpriteSays(t *testing.T) {
 				t.Error("a Sprite that is gone has a home")
 			}
 		})
+	}
+}
+
+// A Sprite is asked again while its service fails, or breaks the connection, and once if that refuses.
+func TestHomeIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	host, err := local.Open(t.Context(), local.Options{Dir: t.TempDir(), Token: "t", Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.Close(t.Context())
+	var asked atomic.Int32
+	pass := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: "sprites"})
+	pass.Transport = &http.Transport{DialContext: host.DialContext}
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch n := asked.Add(1); {
+		case !strings.HasSuffix(r.URL.Path, "/exec"):
+			asked.Store(0)
+			pass.ServeHTTP(w, r)
+		case strings.Contains(r.URL.Path, "refused"):
+			http.Error(w, "no", http.StatusForbidden)
+		case n == 1:
+			w.WriteHeader(http.StatusBadGateway)
+		case n == 2:
+			panic(http.ErrAbortHandler)
+		default:
+			pass.ServeHTTP(w, r)
+		}
+	}))
+	defer service.Close()
+	client := sprite.New(sprite.Config{Token: "t", BaseURL: service.URL})
+	defer client.Close()
+	if err := client.Create(t.Context(), "unsteady"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := client.Home(t.Context(), "unsteady"); err != nil || got != host.Home("unsteady") || asked.Load() != 3 {
+		t.Errorf("%q after %d times: %v", got, asked.Load(), err)
+	}
+	if err := client.Destroy(t.Context(), "unsteady"); err != nil {
+		t.Error(err)
+	}
+	if _, err := client.Home(t.Context(), "refused"); err == nil || asked.Load() != 1 {
+		t.Errorf("refused %d times: %v", asked.Load(), err)
 	}
 }

@@ -1,6 +1,7 @@
 package sprite
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -23,4 +24,17 @@ func insistent(transport http.RoundTripper) http.RoundTripper {
 	c.RetryMax, c.RetryWaitMin, c.RetryWaitMax = attempts, firstPause, lastPause
 	c.ErrorHandler = retryablehttp.PassthroughErrorHandler // the last answer says what is wrong
 	return &retryablehttp.RoundTripper{Client: c}
+}
+
+// pause waits before a call is made again that was so many times, and reports whether
+// it shall be.
+func pause(ctx context.Context, made int) bool {
+	timer := time.NewTimer(retryablehttp.DefaultBackoff(firstPause, lastPause, made, nil))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }

@@ -37,13 +37,16 @@ func (s *Supervisor) conclude(session string, number int, outcome store.Outcome)
 }
 
 // pause waits and reports whether to go on.
-func (s *Supervisor) pause(wait time.Duration) bool {
+func (s *Supervisor) pause(wait time.Duration) bool { return sleep(s.ctx, wait) }
+
+// sleep waits and reports whether ctx is still alive.
+func sleep(ctx context.Context, wait time.Duration) bool {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return true
-	case <-s.ctx.Done():
+	case <-ctx.Done():
 		return false
 	}
 }

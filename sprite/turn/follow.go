@@ -54,6 +54,14 @@ func givenUp(started, now time.Time, limit time.Duration, launched bool) time.Ti
 	return end.Add(overtime)
 }
 
+// join comes to the turn in its Sprite: launches it, or finds the one that was launched before.
+func (w *worker) join(ctx context.Context, launch []string) error {
+	if launch != nil {
+		return w.launch(ctx, launch)
+	}
+	return w.insist(ctx, func() error { return w.locate(ctx) })
+}
+
 // launch makes the turn run in its Sprite. It may have been launched before: then it goes on as it is.
 func (w *worker) launch(ctx context.Context, argv []string) error {
 	var words *tail
@@ -80,10 +88,8 @@ func (w *worker) launch(ctx context.Context, argv []string) error {
 // follow brings the output of a turn from its Sprite into the session's log, from where the log ends on, and says how the turn ended. It
 // needs no connection to last: what one has not brought, the next one does.
 func (w *worker) follow(ctx context.Context, launch []string) (state, error) {
-	if launch != nil {
-		if err := w.launch(ctx, launch); err != nil {
-			return state{}, err
-		}
+	if err := w.join(ctx, launch); err != nil {
+		return state{}, err
 	}
 	r := newRecorder(w.Store, w.Readers, w.session, w.number, w.secrets(), w.cancel, w.pause)
 	end, err := w.watch(ctx, r)
@@ -234,11 +240,7 @@ func (w *worker) insist(ctx context.Context, do func() error) error {
 		if time.Since(began) > lastReturn { // it worked for a while
 			wait, refusals = firstReturn, 0
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !sleep(ctx, wait) {
 			return context.Cause(ctx)
 		}
 	}

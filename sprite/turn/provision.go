@@ -23,7 +23,7 @@ func (w *worker) provision() error {
 		switch {
 		case err == nil || failed == nil:
 			return err
-		case errors.As(err, new(*cut)) && attempt < provisionAttempts:
+		case errors.As(err, new(*cut)) && attempt < provisionAttempts && sleep(ctx, time.Duration(attempt)*firstRetry):
 			w.log.Warn("prepare the Sprite again", "stage", failed.stage, "error", err)
 		default:
 			return w.fail(failed, err)
@@ -114,7 +114,7 @@ const provisionLimit = time.Hour
 
 // provisionAttempts is how often a Sprite is prepared whose connection is cut
 // meanwhile.
-const provisionAttempts = 3
+const provisionAttempts = 5
 
 // add puts one row into the session's log.
 func (w *worker) add(row store.Row) error {

@@ -94,13 +94,10 @@ func (w *worker) begin() (launch []string, what string, err error) {
 			return nil, "provision failed: ", err
 		}
 	}
-	if w.brief.Turn.Launched {
-		err = w.locate(w.ctx)
-	} else {
-		launch, err = w.lay()
-	}
-	if err != nil {
-		return nil, "turn failed: ", w.explained(err)
+	if !w.brief.Turn.Launched {
+		if launch, err = w.lay(); err != nil {
+			return nil, "turn failed: ", w.explained(err)
+		}
 	}
 	if pending {
 		err = w.start()
