@@ -2,6 +2,7 @@ package tests
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -22,7 +23,7 @@ func TestTenThousandReadersMissNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	a := spawnIn(t, dir, os.Getuid())
-	session := a.session(`mkfifo gate; echo ready; read x < gate; echo next; read x < gate; echo last`)
+	session := a.session(`mkfifo gate1 gate2; echo ready; read x < gate1; echo next; read x < gate2; echo last`)
 	ready := a.stream(session).until(func(e event) bool { return e.Data == "ready\n" })
 	from := ready[len(ready)-1].Number
 	crowd := make([]*idler, crowdSize(t))
@@ -30,7 +31,7 @@ func TestTenThousandReadersMissNothing(t *testing.T) {
 		crowd[i] = newIdler(t, a, session, from)
 		crowd[i].expect(`"type": "start"`)
 	})
-	open(t, dir, session)
+	pass(t, dir, session, "gate1")
 	inTurn(crowd, func(i int) { crowd[i].expect(`"data": "next\n"`) })
 	if err := a.signal(syscall.SIGTERM); err != nil {
 		t.Errorf("the server ends with %v", err)
@@ -43,7 +44,7 @@ func TestTenThousandReadersMissNothing(t *testing.T) {
 		back[i] = newIdler(t, a, session, from+1)
 		back[i].expect(`"type": "start"`)
 	})
-	open(t, dir, session)
+	pass(t, dir, session, "gate2")
 	inTurn(back, func(i int) {
 		back[i].expect(`"data": "last\n"`)
 		back[i].expect(`"type": "exit"`)
@@ -80,21 +81,27 @@ func inTurn(crowd []*idler, do func(i int)) {
 	wg.Wait()
 }
 
-// open lets a turn that waits at its gate go on.
-func open(t *testing.T, dir, session string) {
+// pass lets a turn go on that waits at a gate, or will soon.
+func pass(t *testing.T, dir, session, gate string) {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(dir, "sprites", "aod-*"+session, "root", "home", "sprite", "gate"))
+	found, err := filepath.Glob(filepath.Join(dir, "sprites", "aod-*"+session, "root", "home", "sprite", gate))
 	if err != nil || len(found) != 1 {
 		t.Fatalf("found %v: %v", found, err)
 	}
-	gate, err := os.OpenFile(found[0], os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer gate.Close()
-	if _, err := fmt.Fprintln(gate, "go on"); err != nil {
-		t.Fatal(err)
-	}
+	waitFor(t, "nobody waits at "+gate, func() bool {
+		f, err := os.OpenFile(found[0], os.O_WRONLY|syscall.O_NONBLOCK, 0)
+		if errors.Is(err, syscall.ENXIO) {
+			return false
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if _, err := fmt.Fprintln(f, "go on"); err != nil {
+			t.Fatal(err)
+		}
+		return true
+	})
 }
 
 // idler is a reader that has no goroutine.
