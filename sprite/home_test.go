@@ -1,8 +1,6 @@
 package sprite_test
 
 import (
-	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -21,11 +19,7 @@ func TestHomeIsWhatTheSpriteSays(t *testing.T) {
 	for _, isolation := range []local.Isolation{local.Namespaces, local.None} {
 		t.Run(string(isolation), func(t *testing.T) {
 			t.Parallel()
-			host, err := local.Open(t.Context(), local.Options{Dir: t.TempDir(), Token: "t", Isolation: isolation, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer host.Close(t.Context())
+			host := openHost(t, isolation)
 			client := sprite.New(sprite.Config{Token: "t", Dial: host.DialContext})
 			defer client.Close()
 			if _, err := client.Home(t.Context(), "there"); err == nil {
@@ -52,11 +46,7 @@ func TestHomeIsWhatTheSpriteSays(t *testing.T) {
 // A Sprite is asked again while its service fails, or breaks the connection, and once if that refuses.
 func TestHomeIsAskedForAgain(t *testing.T) {
 	t.Parallel()
-	host, err := local.Open(t.Context(), local.Options{Dir: t.TempDir(), Token: "t", Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer host.Close(t.Context())
+	host := openHost(t, local.Namespaces)
 	var asked atomic.Int32
 	pass := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: "sprites"})
 	pass.Transport = &http.Transport{DialContext: host.DialContext}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"strings"
 	"testing"
 
@@ -15,11 +14,7 @@ import (
 // A command that was launched goes on when its caller leaves.
 func TestLaunchThatIsLeftGoesOn(t *testing.T) {
 	t.Parallel()
-	host, err := local.Open(t.Context(), local.Options{Dir: t.TempDir(), Token: "t", Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer host.Close(t.Context())
+	host := openHost(t, local.Namespaces)
 	client := sprite.New(sprite.Config{Token: "t", Dial: host.DialContext})
 	defer client.Close()
 	if err := client.Create(t.Context(), "there"); err != nil {

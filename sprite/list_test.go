@@ -2,8 +2,6 @@ package sprite_test
 
 import (
 	"fmt"
-	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -123,11 +121,7 @@ func TestUnreadableListIsNoList(t *testing.T) {
 // The local host pages as the real one does.
 func TestListOfTheLocalHost(t *testing.T) {
 	t.Parallel()
-	host, err := local.Open(t.Context(), local.Options{Dir: t.TempDir(), Token: "t", Isolation: local.None, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer host.Close(t.Context())
+	host := openHost(t, local.None)
 	client := sprite.New(sprite.Config{Token: "t", Dial: host.DialContext})
 	defer client.Close()
 	var want []string
