@@ -1,6 +1,7 @@
 # The commands of this repository. make alone lists them.
 MAKEFLAGS += --no-print-directory
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0-dev)
+export GORACE := suppressions='$(CURDIR)/tests/race.suppressions'
 BUILD := go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 
 .PHONY: help dev build gen check test race fuzz fire bench clean

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"sync"
 	"time"
-
-	"github.com/agent-on-demand/aod/sprite/internal/race"
 )
 
 // Dial opens a connection to a Sprites service.
@@ -59,7 +57,7 @@ func dial(ctx context.Context, network, addr string) (net.Conn, error) {
 		return nil, err
 	}
 	l.hold(conn)
-	return race.Causal(conn), nil
+	return conn, nil
 }
 
 // line holds the connection of one exec: the SDK has no way to close it.

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	sprites "github.com/superfly/sprites-go"
-
-	"github.com/agent-on-demand/aod/sprite/internal/race"
 )
 
 // ErrLost says that the connection broke before the exit code came: the program
@@ -73,11 +71,9 @@ func leave(_ *sprites.Cmd, l *line) { l.close() }
 
 // start dials and waits until the command runs. The SDK ties a command to one
 // context for good, so that of the caller counts only until then. A start that is
-// given up is cut at its connection, since the SDK would return from it before it
-// has let go of the dialer that all execs share.
+// given up is cut at its connection, which the SDK would go on with.
 func start(ctx context.Context, cmd *sprites.Cmd, l *line) error {
 	defer context.AfterFunc(ctx, l.close)()
-	defer race.Serialize()()
 	err := cmd.Start()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

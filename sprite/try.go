@@ -18,10 +18,9 @@ func (c *Client) TryOut(ctx context.Context, name string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Destroy(context.WithoutCancel(ctx), name)) }()
-	// It ends with its input: the SDK closes a connection safely only after that.
-	code, err := c.Exec(ctx, name, []string{"cat"}, io.Discard, io.Discard)
+	code, err := c.Exec(ctx, name, []string{"true"}, io.Discard, io.Discard)
 	if err == nil && code != 0 {
-		err = fmt.Errorf("the command cat ended with exit code %d", code)
+		err = fmt.Errorf("the command true ended with exit code %d", code)
 	}
 	return err
 }

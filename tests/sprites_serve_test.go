@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
@@ -18,8 +17,6 @@ import (
 )
 
 var spritesGreeting = regexp.MustCompile(`are served at (\S+)\n`)
-
-var spriteStarts sync.Mutex
 
 // spawnSprites starts aod sprites serve over a data directory, and returns its URL, the first lines it says, and what ends it.
 func spawnSprites(t *testing.T, dir string, uid int, env ...string) (url, said string, stop func() error) {
@@ -131,13 +128,7 @@ func spriteOutput(t *testing.T, s *sprites.Sprite, argv ...string) string {
 	cmd := s.CommandContext(t.Context(), argv[0], argv[1:]...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	cmd.TextMessageHandler = func([]byte) {}
-	spriteStarts.Lock() // the SDK changes a global dialer in Start
-	err := cmd.Start()
-	spriteStarts.Unlock()
-	if err == nil {
-		err = cmd.Wait()
-	}
-	if err != nil {
+	if err := cmd.Run(); err != nil {
 		t.Errorf("exec %v: %v %s", argv, err, errs.String())
 	}
 	return out.String()

@@ -17,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/agent-on-demand/aod/sprite/internal/race"
 	"github.com/agent-on-demand/aod/sprite/local"
 	"github.com/gorilla/websocket"
 	"github.com/superfly/sprites-go"
@@ -114,7 +113,7 @@ func (m *machine) dial(ctx context.Context, network, addr string) (net.Conn, err
 	if holder, ok := ctx.Value(holderKey{}).(*connection); ok {
 		holder.Conn = c
 	}
-	return race.Causal(c), nil
+	return c, nil
 }
 
 type hostKey struct{}
@@ -175,7 +174,6 @@ func begin(cmd *sprites.Cmd, prepare func(*sprites.Cmd)) (out, errs *bytes.Buffe
 	if prepare != nil {
 		prepare(cmd)
 	}
-	defer race.Serialize()()
 	return out, errs, cmd.Start()
 }
 

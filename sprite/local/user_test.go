@@ -39,6 +39,13 @@ func TestOrdinaryUser(t *testing.T) {
 	if err := os.WriteFile(binary, b, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	suppressions := filepath.Join(dir, "race.suppressions")
+	if b, err = os.ReadFile("../../tests/race.suppressions"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(suppressions, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Chown(dir, ordinary, ordinary); err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +53,7 @@ func TestOrdinaryUser(t *testing.T) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, "-test.v", "-test.parallel=4")
 	cmd.Dir = dir
-	cmd.Env = []string{"TMPDIR=" + dir, "PATH=/usr/bin:/bin", "HOME=" + dir}
+	cmd.Env = []string{"TMPDIR=" + dir, "PATH=/usr/bin:/bin", "HOME=" + dir, "GORACE=suppressions=" + suppressions}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ordinary, Gid: ordinary}}
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "\nPASS\n") {
