@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -15,6 +16,12 @@ import (
 
 	"github.com/agent-on-demand/aod/store"
 )
+
+// Under nohup, what tests start would ignore SIGHUP for good, unlike in a Sprite.
+func TestMain(m *testing.M) {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	os.Exit(m.Run())
+}
 
 // testTurns is the home of a Sprite that is this machine.
 type testTurns struct {
