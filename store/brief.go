@@ -32,7 +32,7 @@ func (s *Store) Brief(ctx context.Context, id string, number int) (*Brief, error
 	}
 	brief := &Brief{Turn: *turn, Session: *row, Variables: map[string]Secret{}, Repositories: map[string]Secret{}}
 	if row.AgentID != nil {
-		agent, err := first[AgentVersion](db.Where("agent_id = ? AND version = ?", *row.AgentID, row.AgentVersion), NotFound("agent version is missing"))
+		agent, err := first[AgentVersion](snapshots[Agent](db, *row.AgentID).Where("version = ?", row.AgentVersion), NotFound("agent version is missing"))
 		if err != nil {
 			return nil, err
 		}
@@ -42,7 +42,7 @@ func (s *Store) Brief(ctx context.Context, id string, number int) (*Brief, error
 		brief.Agent = agent.AgentSpec
 	}
 	if row.EnvironmentID != nil {
-		env, err := first[EnvironmentVersion](db.Where("environment_id = ? AND version = ?", *row.EnvironmentID, row.EnvironmentVersion), NotFound("environment version is missing"))
+		env, err := first[EnvironmentVersion](snapshots[Environment](db, *row.EnvironmentID).Where("version = ?", row.EnvironmentVersion), NotFound("environment version is missing"))
 		if err != nil {
 			return nil, err
 		}

@@ -56,7 +56,7 @@ func owned[T any, P tabled[T]](db *gorm.DB, user, id string, missing *Error) (P,
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", none.table(), err)
 	}
-	found, err := collect(rows, func(row *T) []any { return P(row).cells() })
+	found, err := collect(rows, 1, func(row *T) []any { return P(row).cells() })
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", none.table(), err)
 	}
@@ -79,10 +79,11 @@ func insert[T any, P tabled[T]](tx *gorm.DB, row P) error {
 	return err
 }
 
-// collect reads rows to their end, each through the cells of one.
-func collect[T any](rows *sql.Rows, cells func(*T) []any) ([]T, error) {
+// collect reads rows to their end, each through the cells of one. There is room for
+// so many at first.
+func collect[T any](rows *sql.Rows, room int, cells func(*T) []any) ([]T, error) {
 	defer rows.Close()
-	all := []T{}
+	all := make([]T, 0, room)
 	var row, blank T
 	places := cells(&row)
 	for rows.Next() {
@@ -100,13 +101,23 @@ type inJSON struct{ value any }
 
 // Scan reads the value.
 func (j inJSON) Scan(column any) error {
-	switch text := column.(type) {
-	case string:
-		return json.Unmarshal([]byte(text), j.value)
-	case []byte:
-		return json.Unmarshal(text, j.value)
+	text, isText := column.(string)
+	if !isText {
+		return fmt.Errorf("a %T is no JSON", column)
 	}
-	return fmt.Errorf("a %T is no JSON", column)
+	switch value := j.value.(type) { // most are empty
+	case *[]json.RawMessage:
+		if text == "[]" {
+			*value = []json.RawMessage{}
+			return nil
+		}
+	case *map[string]json.RawMessage:
+		if text == "{}" {
+			*value = map[string]json.RawMessage{}
+			return nil
+		}
+	}
+	return json.Unmarshal([]byte(text), j.value)
 }
 
 // Value writes it.

@@ -49,7 +49,11 @@ func TestServersOfOlderVersionsAreSealed(t *testing.T) {
 			VALUES ('a', 'u', 'a', '', '', 'local/bash', 'shell', '[]', '[]', '{}', 2, 1, 2), ('b', 'u', 'b', '', '', 'local/bash', 'shell', '[]', '`+servers+`', '{}', 1, 1, 1);
 		INSERT INTO agent_versions (agent_id, version, name, description, system, model, runtime, skills, mcp_servers, metadata, created_at)
 			VALUES ('a', 1, 'a', '', '', 'local/bash', 'shell', '[]', '`+servers+`', '{}', 1), ('a', 2, 'a', '', '', 'local/bash', 'shell', '[]', '[]', '{}', 2),
-			('b', 1, 'b', '', '', 'local/bash', 'shell', '[]', '`+servers+`', '{}', 1);`)
+			('b', 1, 'b', '', '', 'local/bash', 'shell', '[]', '`+servers+`', '{}', 1);
+		INSERT INTO environments (id, user_id, name, packages, setup_script, networking, version, created_at, updated_at)
+			VALUES ('e', 'u', 'e', '{}', 'two', '{}', 2, 1, 2);
+		INSERT INTO environment_versions (environment_id, version, name, packages, setup_script, networking, created_at)
+			VALUES ('e', 1, 'e', '{}', 'one', '{}', 1), ('e', 2, 'e', '{}', 'two', '{}', 2);`)
 	s := reopen(t, path)
 	list, err := s.Agents(t.Context(), "u", nil, Page{})
 	if err != nil || len(list.Rows) != 2 || len(list.Rows[1].MCPServers) != 0 || string(list.Rows[0].MCPServers[0]) != servers[1:len(servers)-1] {
@@ -58,6 +62,10 @@ func TestServersOfOlderVersionsAreSealed(t *testing.T) {
 	versions, err := s.AgentVersions(t.Context(), "u", "a")
 	if err != nil || len(versions) != 2 || len(versions[0].MCPServers) != 0 || string(versions[1].MCPServers[0]) != servers[1:len(servers)-1] {
 		t.Errorf("%+v %v", versions, err)
+	}
+	environments, err := s.EnvironmentVersions(t.Context(), "u", "e")
+	if err != nil || len(environments) != 2 || environments[0].SetupScript != "two" || environments[1].SetupScript != "one" || environments[1].EnvironmentID != "e" {
+		t.Errorf("%+v %v", environments, err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

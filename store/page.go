@@ -47,15 +47,17 @@ func find[T any, P listed[T]](s *Store, query *gorm.DB, name, user string, page 
 		}
 		query = query.Where("(created_at, seq) < (?, ?)", last.created, last.seq)
 	}
+	room := 0
 	if page.Limit > 0 {
-		query = query.Limit(page.Limit + 1) // one more, to know whether there are more
+		room = page.Limit + 1 // one more, to know whether there are more
+		query = query.Limit(room)
 	}
 	rows, err := query.Table(name).Select(P.columns(nil)).Rows()
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", name, err)
 	}
 	list := &List[T]{}
-	if list.Rows, err = collect(rows, func(row *T) []any { return P(row).cells() }); err != nil {
+	if list.Rows, err = collect(rows, room, func(row *T) []any { return P(row).cells() }); err != nil {
 		return nil, fmt.Errorf("list %s: %w", name, err)
 	}
 	if page.Limit > 0 && len(list.Rows) > page.Limit {

@@ -125,7 +125,7 @@ func (s *Store) FramesAfter(ctx context.Context, session string, after int64, li
 	if err != nil {
 		return nil, fmt.Errorf("read rows: %w", err)
 	}
-	frames, err := collect(rows, func(f *Frame) []any { return []any{&f.ID, &f.Turn, &f.Data} })
+	frames, err := collect(rows, 0, func(f *Frame) []any { return []any{&f.ID, &f.Turn, &f.Data} })
 	if err != nil {
 		return nil, fmt.Errorf("read rows: %w", err)
 	}

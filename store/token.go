@@ -89,7 +89,7 @@ func (s *Store) Authenticate(ctx context.Context, text string) (*Token, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look a token up: %w", err)
 	}
-	found, err := collect(rows, func(t *Token) []any { return []any{&t.ID, &t.UserID, &t.Active, &t.ExpiresAt, &t.LastUsedAt} })
+	found, err := collect(rows, 1, func(t *Token) []any { return []any{&t.ID, &t.UserID, &t.Active, &t.ExpiresAt, &t.LastUsedAt} })
 	if err != nil {
 		return nil, fmt.Errorf("look a token up: %w", err)
 	}

@@ -129,20 +129,26 @@ func archive[T any, P versioned[T]](ctx context.Context, s *Store, user, id stri
 
 // versions returns the snapshots of the user's row, the newest first.
 func versions[V any, T any, P versioned[T]](ctx context.Context, s *Store, user, id string) ([]V, error) {
-	row, err := load[T, P](s.read(ctx), user, id)
-	if err != nil {
+	if _, err := load[T, P](s.read(ctx), user, id); err != nil {
 		return nil, err
 	}
-	snapshots := []V{}
-	err = s.read(ctx).Where(row.noun()+"_id = ?", id).Order("version DESC").Find(&snapshots).Error
-	return snapshots, err
+	kept := []V{}
+	err := snapshots[T, P](s.read(ctx), id).Order("version DESC").Find(&kept).Error
+	return kept, err
+}
+
+// snapshots selects every version of the row.
+func snapshots[T any, P versioned[T]](db *gorm.DB, id string) *gorm.DB {
+	var none P
+	return db.Table(none.noun()+"_versions").Select("*, ? AS "+none.noun()+"_id", id).
+		Where(none.noun()+" = (SELECT seq FROM "+none.table()+" WHERE id = ?)", id)
 }
 
 // keep copies the present version of row to the versions.
 func keep[T any, P versioned[T]](tx *gorm.DB, row P) error {
 	columns := "version, " + strings.Join(row.versioned(), ", ")
 	_, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context,
-		"INSERT INTO "+row.noun()+"_versions ("+row.noun()+"_id, "+columns+", created_at) SELECT id, "+columns+", updated_at FROM "+row.table()+" WHERE id = ?", row.head().ID)
+		"INSERT INTO "+row.noun()+"_versions ("+row.noun()+", "+columns+", created_at) SELECT seq, "+columns+", updated_at FROM "+row.table()+" WHERE seq = ?", row.head().Seq)
 	if err != nil {
 		return fmt.Errorf("keep version of %s: %w", row.noun(), err)
 	}

@@ -113,17 +113,22 @@ func (w *writer) commit(batch []*write) {
 // was prepared in an earlier one would be prepared anew; the writer has but one
 // connection, and nobody else uses it.
 func (w *writer) transaction(do func() error) error {
-	if err := w.db.Exec("BEGIN IMMEDIATE").Error; err != nil {
+	if err := w.exec("BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
 	err := do()
 	if err == nil {
-		if err = w.db.Exec("COMMIT").Error; err == nil {
+		if err = w.exec("COMMIT"); err == nil {
 			return nil
 		}
 		err = fmt.Errorf("commit: %w", err)
 	}
-	_ = w.db.Exec("ROLLBACK").Error // SQLite may have done so by itself
+	_ = w.exec("ROLLBACK") // SQLite may have done so by itself
+	return err
+}
+
+func (w *writer) exec(statement string) error {
+	_, err := w.db.ConnPool.ExecContext(context.Background(), statement)
 	return err
 }
 
@@ -134,15 +139,15 @@ func (w *writer) try(job *write) (failed, broken error) {
 	if job.ctx.Err() != nil {
 		return context.Cause(job.ctx), nil
 	}
-	if err := w.db.Exec("SAVEPOINT job").Error; err != nil {
+	if err := w.exec("SAVEPOINT job"); err != nil {
 		return nil, fmt.Errorf("open savepoint: %w", err)
 	}
 	if failed = guarded(job.do, w.db); failed != nil {
-		if err := w.db.Exec("ROLLBACK TO job").Error; err != nil {
+		if err := w.exec("ROLLBACK TO job"); err != nil {
 			return failed, fmt.Errorf("the transaction has ended: %w", errors.Join(failed, err))
 		}
 	}
-	if err := w.db.Exec("RELEASE job").Error; err != nil {
+	if err := w.exec("RELEASE job"); err != nil {
 		return failed, fmt.Errorf("the transaction has ended: %w", err)
 	}
 	return failed, nil
