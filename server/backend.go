@@ -17,7 +17,7 @@ import (
 // backend is the Sprites service in use.
 type backend struct {
 	client    *sprite.Client
-	install   func(context.Context, runtimes.Package) error
+	install   func(context.Context, runtimes.Package, func(string)) error
 	preflight *preflight                       // nil if it is not on this machine
 	network   string                           // how far programs get in the network of a Sprite on this machine
 	limits    string                           // how Sprites on this machine are limited
@@ -47,8 +47,8 @@ func openSprites(ctx context.Context, c Config) (*backend, error) {
 		network:   host.Network(),
 		limits:    host.Limits(),
 		sizes:     host.Sizes,
-		install: func(ctx context.Context, p runtimes.Package) error {
-			return packages.Install(ctx, p.Name, p.Version, p.Executable(goruntime.GOARCH), p.Binary)
+		install: func(ctx context.Context, p runtimes.Package, say func(string)) error {
+			return packages.Install(ctx, p.Name, p.Version, p.Binary, p.Programs(goruntime.GOARCH), say)
 		},
 		close: func() error {
 			client.Close()

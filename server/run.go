@@ -43,6 +43,7 @@ type Config struct {
 	SweepEvery time.Duration // the Sprites that nobody needs are looked for; 10 minutes if it is 0
 
 	Keys        map[string]store.Secret // the operator's provider keys, by variable
+	Versions    map[string]string       // of runtimes, by name, in place of those that were tried
 	CORSOrigins []string
 	Version     string
 	Log         *slog.Logger
@@ -93,7 +94,7 @@ func Run(ctx context.Context, c Config) (err error) {
 
 	readers := hub.New(st)
 	turns := turn.New(turn.Options{
-		Store: st, Sprites: backend.client, Readers: readers, Log: c.Log, Keys: c.Keys, Install: backend.install, Available: backend.preflight.check,
+		Store: st, Sprites: backend.client, Readers: readers, Log: c.Log, Keys: c.Keys, Install: backend.install, Versions: c.Versions, Available: backend.preflight.check,
 		Sweep: turn.Sweep{Every: c.SweepEvery, Idle: c.SpriteIdle},
 	})
 	defer turns.Close()

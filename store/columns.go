@@ -41,11 +41,11 @@ func (e *Environment) cells() []any {
 func (s *Session) table() string { return "sessions" }
 func (s *Session) columns() string {
 	return "seq, id, user_id, agent_id, agent_version, environment_id, environment_version, runtime, model, status, exit_code, " +
-		"resources, runtime_session_id, sprite, turn_count, last_row, created_at, updated_at"
+		"resources, runtime_session_id, conversation, sprite, turn_count, last_row, created_at, updated_at"
 }
 func (s *Session) cells() []any {
 	return []any{&s.Seq, &s.ID, &s.UserID, &s.AgentID, &s.AgentVersion, &s.EnvironmentID, &s.EnvironmentVersion, &s.Runtime, &s.Model, &s.Status, &s.ExitCode,
-		inJSON{&s.Resources}, &s.RuntimeSessionID, &s.Sprite, &s.TurnCount, &s.LastRow, &s.CreatedAt, &s.UpdatedAt}
+		inJSON{&s.Resources}, &s.RuntimeSessionID, &s.Conversation, &s.Sprite, &s.TurnCount, &s.LastRow, &s.CreatedAt, &s.UpdatedAt}
 }
 
 // owned returns the user's row, or says no if there is none.

@@ -44,6 +44,7 @@ type Session struct {
 	ExitCode           *int
 	Resources          []Resource `gorm:"serializer:json"`
 	RuntimeSessionID   string
+	Conversation       string // as the runtime names it; empty where that is RuntimeSessionID
 	Sprite             string // the Sprite's name, empty while there is none
 	TurnCount          int
 	LastRow            int64

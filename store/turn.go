@@ -145,6 +145,8 @@ type Outcome struct {
 	ExitCode *int   // nil if the runtime did not exit by itself
 	Aborted  bool   // the turn was given up before it could start
 	Rows     []Row  // its last rows
+
+	Conversation string // the session's, where the turn has told it
 }
 
 // EndTurn writes the last rows of a turn and its outcome. The session takes the
@@ -165,8 +167,8 @@ func (s *Store) EndTurn(ctx context.Context, id string, number int, end Outcome)
 		if err != nil {
 			return err
 		}
-		err = changed(tx.Exec("UPDATE sessions SET status = ?, exit_code = ?, updated_at = ? WHERE id = ? AND status IN ('pending', 'running')",
-			end.Status, end.ExitCode, now, id))
+		err = changed(tx.Exec("UPDATE sessions SET status = ?, exit_code = ?, conversation = coalesce(nullif(?, ''), conversation), updated_at = ? WHERE id = ? AND status IN ('pending', 'running')",
+			end.Status, end.ExitCode, end.Conversation, now, id))
 		if err == ErrTooLate { // terminated: it stays so
 			return nil
 		}

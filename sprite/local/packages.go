@@ -29,11 +29,11 @@ func OpenPackages(dir string) (*Packages, error) {
 	return &Packages{dir: dir}, nil
 }
 
-// Install makes the program binary of an npm package appear in bin, at exactly
-// that version. executable is where the program is in npm's folder. The package's
-// own scripts are not run.
-func (p *Packages) Install(ctx context.Context, name, version, executable, binary string) error {
-	if executable == "" {
+// Install makes programs of an npm package appear in bin, the one named binary among
+// them, at exactly that version. programs says where each is in npm's folder. The
+// package's own scripts are not run. say is told when it takes long.
+func (p *Packages) Install(ctx context.Context, name, version, binary string, programs map[string]string, say func(string)) error {
+	if programs[binary] == "" {
 		return fmt.Errorf("%s has no program for this machine's processor", name)
 	}
 	unlock, err := lockFile(filepath.Join(p.dir, ".lock")) // servers may share the folder
@@ -42,12 +42,18 @@ func (p *Packages) Install(ctx context.Context, name, version, executable, binar
 	}
 	defer unlock()
 	target := filepath.Join(p.dir, binary, version)
-	if _, err := os.Stat(filepath.Join(target, executable)); errors.Is(err, fs.ErrNotExist) {
-		if err := p.fetch(ctx, name+"@"+version, target, executable); err != nil {
+	if _, err := os.Stat(filepath.Join(target, programs[binary])); errors.Is(err, fs.ErrNotExist) {
+		say("npm install " + name + "@" + version + ", once for all sessions")
+		if err := p.fetch(ctx, name+"@"+version, target, programs[binary]); err != nil {
 			return err
 		}
 	}
-	return link(filepath.Join("..", binary, version, executable), filepath.Join(p.dir, "bin", binary))
+	for program, path := range programs {
+		if err := link(filepath.Join("..", binary, version, path), filepath.Join(p.dir, "bin", program)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fetch installs into a draft that takes its place when it is complete.

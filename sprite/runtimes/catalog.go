@@ -6,11 +6,12 @@
 package runtimes
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
 
-// Runtime is a program that does the work of turns.
+// Runtime is a program that does the work of turns. Each is in a file of its own.
 type Runtime struct {
 	Name      string
 	Providers []string // that it serves, sorted
@@ -21,76 +22,34 @@ type Runtime struct {
 	config  func(Agent) ([]File, error)
 	skills  func(Agent) ([]File, [][]string, error)
 	command func(Turn) Command
+	judge   func(events []event) Verdict // nil: its exit code tells
+	names   bool                         // its conversations itself
 }
 
-var catalog = map[string]*Runtime{
-	"claude": {
-		Name:      "claude",
-		Providers: []string{"anthropic"},
-		Keys:      []string{"ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"},
-		Install:   &claudePackage,
-		env:       claudeEnv,
-		config:    claudeConfig,
-		skills:    claudeSkills,
-		command:   claudeCommand,
-	},
-	"codex": {
-		Name:      "codex",
-		Providers: []string{"openai"},
-		Keys:      []string{"OPENAI_API_KEY"},
-	},
-	"gemini": {
-		Name:      "gemini",
-		Providers: []string{"google"},
-		Keys:      []string{"GEMINI_API_KEY"},
-	},
-	"opencode": {
-		Name:      "opencode",
-		Providers: []string{"anthropic", "google", "openai"},
-		Keys:      []string{"ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY"},
-	},
-	"shell": {
-		Name:      "shell",
-		Providers: []string{"local"},
-		command:   shellCommand,
-	},
+var catalog = map[string]*Runtime{}
+
+func register(r *Runtime) *Runtime {
+	catalog[r.Name] = r
+	return r
 }
 
 // providers maps each provider that a request may name to the runtime that it
 // means when none is named.
 var providers = map[string]string{"anthropic": "claude", "google": "gemini", "openai": "codex"}
 
-// ByName finds a runtime. It may be one that cannot run yet.
+// ByName finds a runtime.
 func ByName(name string) (*Runtime, bool) {
 	r, ok := catalog[name]
 	return r, ok
 }
 
 // Names are all runtimes, sorted.
-func Names() []string { return names(func(*Runtime) bool { return true }) }
-
-// Runnable are the runtimes that can do turns, sorted.
-func Runnable() []string { return names((*Runtime).Runnable) }
-
-func names(wanted func(*Runtime) bool) []string {
-	var found []string
-	for name, r := range catalog {
-		if wanted(r) {
-			found = append(found, name)
-		}
-	}
-	slices.Sort(found)
-	return found
-}
+func Names() []string { return slices.Sorted(maps.Keys(catalog)) }
 
 // Keys are the variables in which an operator may give a provider's key.
 func Keys() []string {
 	return []string{"ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN", "OPENAI_API_KEY", "GEMINI_API_KEY"}
 }
-
-// Runnable says whether the runtime can do turns. The others are known by name,
-// so that agents can be saved for them.
-func (r *Runtime) Runnable() bool { return r.command != nil }
 
 // Env are the runtime's own switches, as KEY=VALUE, for the environment of each
 // of its turns. None is secret.
@@ -113,7 +72,7 @@ func (r *Runtime) Skills(a Agent) (files []File, commands [][]string, err error)
 	return r.skills(a)
 }
 
-// Command does a turn. It panics for a runtime that is not Runnable.
+// Command does a turn.
 func (r *Runtime) Command(t Turn) Command {
 	c := r.command(t)
 	c.Env = r.Env()

@@ -5,13 +5,10 @@ import (
 	"testing"
 )
 
-func TestFiveRuntimesAreKnownAndTwoCanRun(t *testing.T) {
+func TestFiveRuntimesAreKnownInOrder(t *testing.T) {
 	t.Parallel()
 	if got, want := Quoted(Names()), "['claude', 'codex', 'gemini', 'opencode', 'shell']"; got != want {
 		t.Errorf("Names() = %s, want %s", got, want)
-	}
-	if got, want := Quoted(Runnable()), "['claude', 'shell']"; got != want {
-		t.Errorf("Runnable() = %s, want %s", got, want)
 	}
 	for _, name := range Names() {
 		r, ok := ByName(name)
@@ -46,16 +43,20 @@ func TestNobodyCanChangeTheCatalogsLists(t *testing.T) {
 	}
 }
 
-func TestExecutableIsTheNativeProgramOfTheArchitecture(t *testing.T) {
+func TestProgramsAreThoseOfTheArchitecture(t *testing.T) {
 	t.Parallel()
-	r, _ := ByName("claude")
-	for arch, want := range map[string]string{
-		"amd64":   "node_modules/@anthropic-ai/claude-code-linux-x64/claude",
-		"arm64":   "node_modules/@anthropic-ai/claude-code-linux-arm64/claude",
-		"riscv64": "",
+	for _, c := range []struct{ runtime, arch, want string }{
+		{"claude", "amd64", "node_modules/@anthropic-ai/claude-code-linux-x64/claude"},
+		{"claude", "arm64", "node_modules/@anthropic-ai/claude-code-linux-arm64/claude"},
+		{"claude", "riscv64", ""},
+		{"codex", "amd64", "node_modules/@openai/codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex"},
+		{"codex", "arm64", "node_modules/@openai/codex-linux-arm64/vendor/aarch64-unknown-linux-musl/bin/codex"},
+		{"gemini", "riscv64", "node_modules/@google/gemini-cli/bundle/gemini.js"},
+		{"opencode", "amd64", "node_modules/opencode-linux-x64/bin/opencode"},
 	} {
-		if got := r.Install.Executable(arch); got != want {
-			t.Errorf("Executable(%s) = %q, want %q", arch, got, want)
+		r, _ := ByName(c.runtime)
+		if got := r.Install.Programs(c.arch)[r.Install.Binary]; got != c.want {
+			t.Errorf("%s on %s: %q, want %q", c.runtime, c.arch, got, c.want)
 		}
 	}
 }

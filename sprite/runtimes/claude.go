@@ -13,12 +13,26 @@ const (
 	claudeRoot   = home + "/.claude/skills"
 )
 
-var claudePackage = Package{
-	Name:     "@anthropic-ai/claude-code",
-	Version:  "2.1.197",
-	Binary:   "claude",
-	platform: "@anthropic-ai/claude-code-linux",
-}
+var _ = register(&Runtime{
+	Name:      "claude",
+	Providers: []string{"anthropic"},
+	Keys:      []string{"ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"},
+	Install: &Package{
+		Name:     "@anthropic-ai/claude-code",
+		Version:  "2.1.197",
+		Binary:   "claude",
+		platform: "@anthropic-ai/claude-code-linux",
+		programs: map[string]map[string]string{
+			"amd64": {"claude": "claude"},
+			"arm64": {"claude": "claude"},
+		},
+	},
+	env:     claudeEnv,
+	config:  claudeConfig,
+	skills:  func(a Agent) ([]File, [][]string, error) { return skills(a, claudeRoot, "claude-code") },
+	command: claudeCommand,
+	judge:   claudeVerdict,
+})
 
 // claudeEnv lets claude run as root in a Sprite, saves it every request that is
 // not the model's (8 s a run where the network drops packets), and makes it give
@@ -91,8 +105,19 @@ func claudeMCPFile(servers []mcpServer) []byte {
 	return document(map[string]any{"mcpServers": entries})
 }
 
-func claudeSkills(a Agent) ([]File, [][]string, error) {
-	return skills(a, claudeRoot, "claude-code")
+// claudeVerdict goes by is_error: a result's subtype is "success" whatever the
+// model's service has answered.
+func claudeVerdict(events []event) Verdict {
+	v := Verdict{Failure: "claude ended without a result"}
+	for _, e := range events {
+		if e.Type != "result" {
+			continue
+		}
+		if v.Failure = ""; e.IsError {
+			v.Failure = "claude failed: " + e.Result
+		}
+	}
+	return v
 }
 
 // document is v as indented JSON.

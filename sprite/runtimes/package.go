@@ -1,24 +1,34 @@
 package runtimes
 
-import "path"
+import (
+	"maps"
+	"path"
+)
 
 // Package is the npm package that a runtime comes in, at the version that was
 // tried.
 type Package struct {
 	Name    string
 	Version string
-	Binary  string // the program's name in PATH
+	Binary  string // the runtime's program in PATH
+	Needs   string // a program that has to be in PATH, too; none if empty
 
-	platform string // package with the program itself, without the architecture
+	platform string                       // package with the programs themselves, without the architecture
+	programs map[string]map[string]string // in that package, by GOARCH and name
+	script   string                       // the program in the package itself, where it has no others
 }
 
-// Executable is where `npm install --ignore-scripts --prefix DIR` leaves the
-// program, relative to DIR. It needs neither node nor a script of the package.
-// Empty where the package has none for the architecture (a GOARCH).
-func (p Package) Executable(goarch string) string {
-	arch := map[string]string{"amd64": "x64", "arm64": "arm64"}[goarch]
-	if arch == "" {
-		return ""
+// Programs is where `npm install --ignore-scripts --prefix DIR` leaves the programs
+// that shall be in PATH, relative to DIR and by name. They need no script of the
+// package. None where the package has none for the architecture (a GOARCH).
+func (p Package) Programs(goarch string) map[string]string {
+	if p.script != "" {
+		return map[string]string{p.Binary: path.Join("node_modules", p.Name, p.script)}
 	}
-	return path.Join("node_modules", p.platform+"-"+arch, p.Binary)
+	folder := path.Join("node_modules", p.platform+"-"+map[string]string{"amd64": "x64", "arm64": "arm64"}[goarch])
+	found := maps.Clone(p.programs[goarch])
+	for name, program := range found {
+		found[name] = path.Join(folder, program)
+	}
+	return found
 }

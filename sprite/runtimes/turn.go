@@ -20,6 +20,7 @@ type Agent struct {
 	Skills     []json.RawMessage `json:"skills"`
 	MCPServers []json.RawMessage `json:"mcp_servers"`
 	SessionID  string            `json:"session_id"` // the runtime's own, a UUID
+	Variables  map[string]string `json:"variables"`  // of the session, secret or not
 	Place      Place             `json:"-"`          // of the session's Sprite
 }
 
@@ -33,8 +34,9 @@ type File struct {
 // Turn is one prompt for an agent. The first of a session has Number 1.
 type Turn struct {
 	Agent
-	Number int    `json:"number"`
-	Prompt string `json:"prompt"`
+	Number       int    `json:"number"`
+	Prompt       string `json:"prompt"`
+	Conversation string `json:"conversation"` // the runtime's own name for it, from the first turn's Verdict
 }
 
 // Command does one turn in the Sprite. Stdin has to be a file or a pipe that

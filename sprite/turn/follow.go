@@ -38,7 +38,21 @@ func (w *worker) execute(launch []string) (store.Outcome, error) {
 	case end.code != 0:
 		return store.Outcome{Status: store.StatusFailed, ExitCode: &end.code}, nil
 	}
-	return store.Outcome{Status: store.StatusCompleted, ExitCode: &end.code}, nil
+	verdict, err := w.verdict(ctx)
+	if err == nil && verdict.Failure != "" {
+		err = &failure{verdict.Failure}
+	}
+	switch {
+	case errors.Is(err, errTerminated):
+		return store.Outcome{Status: store.StatusFailed}, err
+	case err != nil:
+		return w.failed("turn failed: " + reason(err)), err
+	}
+	outcome := store.Outcome{Status: store.StatusCompleted, ExitCode: &end.code}
+	if w.number == 1 {
+		outcome.Conversation = verdict.Conversation
+	}
+	return outcome, nil
 }
 
 // givenUp is when a turn is given up that its Sprite has not ended. One that was launched may have ended long ago, while no server was

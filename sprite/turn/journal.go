@@ -37,6 +37,9 @@ func (j journal) launchHolding(socket, env string, limit int, command []string) 
 	return append(shell(launchScript, j.dir, dense(runScript), socket, env, strconv.Itoa(limit)), command...)
 }
 
+// ends prints the beginning and the end of the turn's output.
+func (j journal) ends() []string { return shell(endsScript, j.dir) }
+
 // follow prints a journal from an offset on as it grows, until the turn has ended.
 // A rest may be unread then.
 func (j journal) follow(stream store.Stream, from int64) []string {
@@ -94,6 +97,8 @@ var (
 	followScript string
 	//go:embed journal/rest.sh
 	restScript string
+	//go:embed journal/ends.sh
+	endsScript string
 	//go:embed journal/state.sh
 	stateScript string
 )

@@ -16,7 +16,7 @@ func (w *worker) lay() ([]string, error) {
 	if err := w.locate(w.ctx); err != nil {
 		return nil, err
 	}
-	command := w.runtime.Command(runtimes.Turn{Agent: w.agent(), Number: w.number, Prompt: w.brief.Turn.Prompt})
+	command := w.runtime.Command(runtimes.Turn{Agent: w.agent(), Number: w.number, Prompt: w.brief.Turn.Prompt, Conversation: w.brief.Session.Conversation})
 	files := []runtimes.File{{Path: w.folder() + "/prompt", Data: command.Stdin, Mode: 0o600}}
 	if w.number > 1 { // the first turn comes right after the stage that wrote it
 		files = append(files, w.envFile())
@@ -49,20 +49,38 @@ func (w *worker) writeEnvFile(ctx context.Context) error {
 // name, the later one counts.
 func (w *worker) envFile() runtimes.File {
 	var text strings.Builder
-	set := func(name, value string) { fmt.Fprintf(&text, "%s=%s\n", name, quote(value)) }
+	for _, v := range w.assignments() {
+		fmt.Fprintf(&text, "%s=%s\n", v.name, quote(v.value))
+	}
+	return runtimes.File{Path: envPath, Data: []byte(text.String()), Mode: 0o600}
+}
+
+type assignment struct{ name, value string }
+
+// assignments are the session's variables, secret or not, in the order in which they
+// are set.
+func (w *worker) assignments() []assignment {
+	var all []assignment
 	setAll := func(values map[string]store.Secret) {
 		for _, name := range slices.Sorted(maps.Keys(values)) {
-			set(name, values[name].Reveal())
+			all = append(all, assignment{name, values[name].Reveal()})
 		}
 	}
 	setAll(w.Keys)
-	for _, assignment := range w.runtime.Env() {
-		name, value, _ := strings.Cut(assignment, "=")
-		set(name, value)
+	for _, own := range w.runtime.Env() {
+		name, value, _ := strings.Cut(own, "=")
+		all = append(all, assignment{name, value})
 	}
-	set("AOD_SESSION_ID", w.brief.Session.RuntimeSessionID)
-	set("AOD_MODEL", w.brief.Agent.Model)
+	all = append(all, assignment{"AOD_SESSION_ID", w.brief.Session.RuntimeSessionID}, assignment{"AOD_MODEL", w.brief.Agent.Model})
 	setAll(w.brief.Environment.EnvVars)
 	setAll(w.brief.Variables)
-	return runtimes.File{Path: envPath, Data: []byte(text.String()), Mode: 0o600}
+	return all
+}
+
+func (w *worker) variables() map[string]string {
+	values := map[string]string{}
+	for _, v := range w.assignments() {
+		values[v.name] = v.value
+	}
+	return values
 }

@@ -48,7 +48,7 @@ func (w *worker) provisionOnce(ctx context.Context) (failed *step, err error) {
 		if s.skipped {
 			continue
 		}
-		s.began = time.Now()
+		s.began, w.stage = time.Now(), s.stage
 		if err := w.add(store.Row{Stage: s.stage, State: store.StageStarted}); err != nil {
 			return nil, err
 		}
@@ -142,27 +142,49 @@ func (w *worker) createSprite(ctx context.Context) error {
 }
 
 func (w *worker) installRuntime(ctx context.Context) error {
-	p := w.runtime.Install
-	if p == nil {
+	if w.runtime.Install == nil {
 		return nil
 	}
+	p := *w.runtime.Install
+	there := "command -v " + p.Binary
+	if version := w.Versions[w.runtime.Name]; version != "" {
+		p.Version, there = version, there+" && "+p.Binary+" --version | grep -qwF -e "+quote(version)
+	}
+	if err := w.bringIn(ctx, p, there); err != nil || p.Needs == "" {
+		return err
+	}
+	found, err := w.holds(ctx, "command -v "+p.Needs)
+	if err == nil && !found {
+		err = fmt.Errorf("%s needs %s, which is not in the Sprite", p.Binary, p.Needs)
+	}
+	return err
+}
+
+// bringIn makes a runtime's program appear in the Sprite; there is a command line that
+// succeeds where it is.
+func (w *worker) bringIn(ctx context.Context, p runtimes.Package, there string) error {
 	var shared error
 	if w.Install != nil {
-		if shared = w.Install(ctx, *p); shared == nil {
+		if shared = w.Install(ctx, p, w.say); shared == nil {
 			return nil
 		}
 	}
-	code, err := w.Sprites.Exec(ctx, w.brief.Session.Sprite, login("command -v "+p.Binary), io.Discard, io.Discard)
-	if err != nil {
-		return &cut{err}
-	}
-	if code == 0 {
-		return nil
-	}
-	if shared != nil {
+	switch found, err := w.holds(ctx, there); {
+	case err != nil || found:
+		return err
+	case shared != nil:
 		return shared
 	}
 	return w.script(ctx, "npm install --global --no-audit --no-fund "+quote(p.Name+"@"+p.Version))
+}
+
+// holds says whether a command line succeeds in the Sprite.
+func (w *worker) holds(ctx context.Context, line string) (bool, error) {
+	code, err := w.Sprites.Exec(ctx, w.brief.Session.Sprite, login(line), io.Discard, io.Discard)
+	if err != nil {
+		return false, &cut{err}
+	}
+	return code == 0, nil
 }
 
 func (w *worker) configure(ctx context.Context) error {
@@ -191,7 +213,10 @@ func (w *worker) addSkills(ctx context.Context) error {
 
 func (w *worker) agent() runtimes.Agent {
 	a := w.brief.Agent
-	return runtimes.Agent{Model: a.Model, System: a.System, Skills: a.Skills, MCPServers: a.MCPServers, SessionID: w.brief.Session.RuntimeSessionID, Place: w.place}
+	return runtimes.Agent{
+		Model: a.Model, System: a.System, Skills: a.Skills, MCPServers: a.MCPServers,
+		SessionID: w.brief.Session.RuntimeSessionID, Variables: w.variables(), Place: w.place,
+	}
 }
 
 func (w *worker) write(ctx context.Context, files []runtimes.File) error {
@@ -210,8 +235,10 @@ func (w *worker) script(ctx context.Context, line string) error {
 
 // exec runs a command that has to succeed.
 func (w *worker) exec(ctx context.Context, argv []string) error {
-	words := w.tail()
-	code, err := w.Sprites.Exec(ctx, w.brief.Session.Sprite, argv, io.Discard, words)
+	words, doing := w.tail(), &progress{}
+	stop := w.report(doing)
+	code, err := w.Sprites.Exec(ctx, w.brief.Session.Sprite, argv, doing, io.MultiWriter(words, doing))
+	stop()
 	switch {
 	case err != nil:
 		err = &cut{err}

@@ -61,7 +61,10 @@ type Options struct {
 	Keys map[string]store.Secret
 	// Install makes a runtime's program appear in every Sprite. Where it is nil,
 	// the program is installed in each Sprite that lacks it.
-	Install func(ctx context.Context, p runtimes.Package) error
+	// say tells what takes long.
+	Install func(ctx context.Context, p runtimes.Package, say func(string)) error
+	// Versions are those of runtimes that shall not be the ones that were tried, by name.
+	Versions map[string]string
 	// Available returns nil if Sprites can be made, or the refusal of what needs one.
 	// It may take its time.
 	Available func(ctx context.Context) error
@@ -131,9 +134,8 @@ func (s *Supervisor) Create(ctx context.Context, user string, spec store.Session
 
 // runnable refuses an agent that this server cannot run.
 func runnable(agent *store.Agent) error {
-	runtime, known := runtimes.ByName(agent.Runtime)
-	if !known || !runtime.Runnable() {
-		return store.BadRequest("Unknown runtime: %s. Must be one of: %s", agent.Runtime, runtimes.Quoted(runtimes.Runnable()))
+	if _, known := runtimes.ByName(agent.Runtime); !known {
+		return store.BadRequest("%s", &runtimes.UnknownRuntime{Runtime: agent.Runtime})
 	}
 	_, err := runtimes.Model(agent.Runtime, "", agent.Model)
 	if err != nil {

@@ -28,6 +28,7 @@ type worker struct {
 	place   runtimes.Place // of the Sprite, when there is one
 	journal journal        // of the turn, when there is a Sprite
 	started time.Time      // when the turn was
+	stage   store.Stage    // of provisioning that is under way
 }
 
 func newWorker(s *Supervisor, session string, number int) *worker {
@@ -116,7 +117,7 @@ func (w *worker) prepare() (err error) {
 		w.started = at.Time()
 	}
 	var known bool
-	if w.runtime, known = runtimes.ByName(w.brief.Session.Runtime); !known || !w.runtime.Runnable() {
+	if w.runtime, known = runtimes.ByName(w.brief.Session.Runtime); !known {
 		return &failure{"this server does not run " + w.brief.Session.Runtime}
 	}
 	return nil

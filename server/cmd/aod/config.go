@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,12 +80,19 @@ func configure(f *flags) (server.Config, error) {
 		AllDisk:        env.size("AOD_SPRITES_DISK", 0),
 		SpriteIdle:     env.duration("AOD_SPRITE_IDLE_TTL", f.spriteIdle, defaultIdle),
 		Keys:           map[string]store.Secret{},
+		Versions:       map[string]string{},
 		CORSOrigins:    list(env.get("AOD_CORS_ORIGINS")),
 		Version:        version,
 	}
 	for _, name := range runtimes.Keys() {
 		if key := env.secret(name); key.Reveal() != "" {
 			c.Keys[name] = key
+		}
+	}
+	for variable, runtime := range versionVariables() {
+		if version := env.get(variable); version != "" {
+			c.Versions[runtime] = version
+			env.check(variable, version, exactVersion)
 		}
 	}
 	c.Log = env.logger()
@@ -102,6 +111,27 @@ func configure(f *flags) (server.Config, error) {
 		env.fail("AOD_SPRITE_ISOLATION", "it is not one of namespaces, none: "+c.Isolation)
 	}
 	return c, env.err
+}
+
+// versionVariables name a runtime's version, by variable.
+func versionVariables() map[string]string {
+	found := map[string]string{}
+	for _, name := range runtimes.Names() {
+		if r, _ := runtimes.ByName(name); r.Install != nil {
+			found["AOD_RUNTIME_"+strings.ToUpper(name)+"_VERSION"] = name
+		}
+	}
+	return found
+}
+
+var exactly = regexp.MustCompile(`\A[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?\z`)
+
+// exactVersion wants one version, since programs are kept by it.
+func exactVersion(text string) error {
+	if !exactly.MatchString(text) {
+		return errors.New("it is not an exact version, as in 1.2.3")
+	}
+	return nil
 }
 
 func (e *environment) get(name string) string {
@@ -190,7 +220,7 @@ func (e *environment) refuseUnknown(variables []string) {
 	for _, variable := range variables {
 		name, _, _ := strings.Cut(variable, "=")
 		base := strings.TrimSuffix(name, "_FILE")
-		if !strings.HasPrefix(name, "AOD_") || slices.Contains(known, name) || base != name && slices.Contains(secrets, base) {
+		if !strings.HasPrefix(name, "AOD_") || slices.Contains(known, name) || versionVariables()[name] != "" || base != name && slices.Contains(secrets, base) {
 			continue
 		}
 		e.fail(name, "there is no such setting; see: aod serve --help")

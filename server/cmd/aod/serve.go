@@ -39,6 +39,8 @@ be replaced by one with _FILE at its end that names a file.
   AOD_MAX_CONCURRENT_SESSIONS  active sessions per user (100)
   AOD_RUNTIMES_DIR             where local Sprites find the runtimes' programs
                                (in the data directory)
+  AOD_RUNTIME_CLAUDE_VERSION   exact version of the CLI, as in 2.1.197, in place of the
+                               one that was tried; so for CODEX, GEMINI, OPENCODE
   AOD_SPRITE_ISOLATION         namespaces or none (namespaces). With none, agents run
                                as the server's user, UNCONFINED: they can read and
                                change all that it can, its database and key too. Only
