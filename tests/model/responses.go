@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -59,16 +60,17 @@ func (responses) read(_ *http.Request, body []byte) (*conversation, error) {
 	c.offer("", q.Tools)
 	system := []string{q.Instructions}
 	for _, item := range q.Input {
-		text := item.Content.join()
 		switch {
-		case item.Role == "developer" || item.Role == "system":
-			system = append(system, text)
-		case item.Role == "user" && !injected.MatchString(text):
-			c.ask(text)
 		case item.Type == "additional_tools" || item.Type == "tool_search_output":
 			c.offer("", item.Tools)
 		case strings.HasSuffix(item.Type, "_output"):
 			c.results = append(c.results, item.Output.join())
+		case item.Role == "developer" || item.Role == "system":
+			system = append(system, item.Content.join())
+		case item.Role == "user":
+			if said := slices.DeleteFunc(item.Content, injected.MatchString); len(said) > 0 {
+				c.ask(said.join())
+			}
 		}
 	}
 	c.system = strings.TrimSpace(strings.Join(system, "\n"))
@@ -78,6 +80,8 @@ func (responses) read(_ *http.Request, body []byte) (*conversation, error) {
 func (c *conversation) offer(space string, tools []responsesTool) {
 	for _, t := range tools {
 		switch {
+		case t.Type == "namespace" && t.Name == "functions":
+			c.offer("", t.Tools) // where OpenAI's models see what has no namespace
 		case t.Type == "namespace":
 			c.offer(t.Name, t.Tools)
 		case t.Name == "":
