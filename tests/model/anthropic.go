@@ -2,12 +2,12 @@ package model
 
 import (
 	"encoding/json"
-	"fmt"
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 )
+
+// anthropic is the protocol Messages.
+type anthropic struct{}
 
 // anthropicRequest is the part of a Messages request that matters here.
 type anthropicRequest struct {
@@ -20,9 +20,7 @@ type anthropicRequest struct {
 	} `json:"messages"`
 	Tools []struct {
 		Name   string `json:"name"`
-		Schema struct {
-			Properties map[string]json.RawMessage `json:"properties"`
-		} `json:"input_schema"`
+		Schema schema `json:"input_schema"`
 	} `json:"tools"`
 }
 
@@ -54,10 +52,14 @@ func (b anthropicBlocks) text() string {
 	return strings.Join(texts, "\n")
 }
 
-func (q *anthropicRequest) conversation() *conversation {
-	c := &conversation{model: q.Model, system: q.System.text()}
+func (anthropic) read(_ *http.Request, body []byte) (*conversation, error) {
+	var q anthropicRequest
+	if err := json.Unmarshal(body, &q); err != nil {
+		return nil, err
+	}
+	c := &conversation{model: q.Model, system: q.System.text(), stream: q.Stream}
 	for _, t := range q.Tools {
-		c.tools = append(c.tools, tool{t.Name, slices.Sorted(maps.Keys(t.Schema.Properties))})
+		c.tools = append(c.tools, tool{name: t.Name, parameters: t.Schema.Properties})
 	}
 	for _, m := range q.Messages {
 		if m.Role != "user" {
@@ -73,39 +75,10 @@ func (q *anthropicRequest) conversation() *conversation {
 			}
 		}
 		if asked {
-			c.prompts, c.results = append(c.prompts, prompt), nil
+			c.ask(prompt)
 		}
 	}
-	return c
-}
-
-func (s *Server) messages(w http.ResponseWriter, r *http.Request) {
-	data, ok := body(w, r)
-	if !ok {
-		return
-	}
-	var q anthropicRequest
-	if err := json.Unmarshal(data, &q); err != nil {
-		anthropicError(w, http.StatusBadRequest, err.Error())
-		return
-	}
-	c := q.conversation()
-	number, gate := s.record(Request{Body: data, Model: c.model, Prompts: c.prompts, System: c.system, Main: len(c.tools) > 0}, r)
-	said := c.reply()
-	if !s.wait(r, gate, said.pause) {
-		return
-	}
-	if said.status != 0 && said.status != http.StatusOK {
-		anthropicError(w, said.status, fmt.Sprintf("stub error %d", said.status))
-		return
-	}
-	if q.Stream {
-		anthropicStream(w, number, c.model, said)
-		return
-	}
-	whole := anthropicStart(number, c.model)
-	whole["content"], whole["stop_reason"] = anthropicContent(number, said)
-	writeJSON(w, http.StatusOK, whole)
+	return c, nil
 }
 
 func (s *Server) countTokens(w http.ResponseWriter, r *http.Request) {

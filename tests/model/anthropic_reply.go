@@ -5,47 +5,42 @@ import (
 	"net/http"
 )
 
-// What every answer is said to cost, in tokens.
-const (
-	inputTokens  = 100
-	outputTokens = 20
-)
-
 // anthropicStart is an answer that has not said anything yet.
-func anthropicStart(number int, model string) fields {
+func anthropicStart(said reply) fields {
 	return fields{
-		"id": fmt.Sprintf("msg_%d", number), "type": "message", "role": "assistant", "model": model,
+		"id": fmt.Sprintf("msg_%d", said.number), "type": "message", "role": "assistant", "model": said.model,
 		"content": []any{}, "stop_reason": nil, "stop_sequence": nil,
 		"usage": fields{"input_tokens": inputTokens, "output_tokens": outputTokens, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 0},
 	}
 }
 
-func anthropicContent(number int, said reply) (content []fields, stop string) {
+func anthropicContent(said reply) (content []fields, stop string) {
 	if len(said.calls) == 0 {
 		return []fields{{"type": "text", "text": said.text}}, "end_turn"
 	}
 	for i, c := range said.calls {
-		content = append(content, fields{"type": "tool_use", "id": fmt.Sprintf("toolu_%d_%d", number, i), "name": c.tool, "input": c.input})
+		content = append(content, fields{"type": "tool_use", "id": fmt.Sprintf("toolu_%d_%d", said.number, i), "name": c.tool.name, "input": c.input})
 	}
 	return content, "tool_use"
 }
 
-// anthropicStream sends an answer in the events of the Messages protocol, a text
-// in two halves.
-func anthropicStream(w http.ResponseWriter, number int, model string, said reply) {
-	w.Header().Set("Content-Type", "text/event-stream")
-	send := func(kind string, data fields) {
+func (anthropic) whole(said reply) fields {
+	whole := anthropicStart(said)
+	whole["content"], whole["stop_reason"] = anthropicContent(said)
+	return whole
+}
+
+func (anthropic) frames(said reply) (frames []string) {
+	add := func(kind string, data fields) {
 		data["type"] = kind
-		fmt.Fprintf(w, "event: %s\ndata: %s\n\n", kind, encode(data))
-		_ = http.NewResponseController(w).Flush() // a client that has left notices nothing
+		frames = append(frames, frame(kind, data))
 	}
-	send("message_start", fields{"message": anthropicStart(number, model)})
-	content, stop := anthropicContent(number, said)
+	add("message_start", fields{"message": anthropicStart(said)})
+	content, stop := anthropicContent(said)
 	for i, block := range content {
 		var deltas []fields
 		if block["type"] == "text" {
-			half := []rune(said.text)[:len([]rune(said.text))/2]
-			for _, part := range []string{string(half), said.text[len(string(half)):]} {
+			for _, part := range halves(said.text) {
 				deltas = append(deltas, fields{"type": "text_delta", "text": part})
 			}
 			block["text"] = ""
@@ -53,27 +48,40 @@ func anthropicStream(w http.ResponseWriter, number int, model string, said reply
 			deltas = append(deltas, fields{"type": "input_json_delta", "partial_json": string(said.calls[i].input)})
 			block["input"] = fields{}
 		}
-		send("content_block_start", fields{"index": i, "content_block": block})
+		add("content_block_start", fields{"index": i, "content_block": block})
 		for _, delta := range deltas {
-			send("content_block_delta", fields{"index": i, "delta": delta})
+			add("content_block_delta", fields{"index": i, "delta": delta})
 		}
-		send("content_block_stop", fields{"index": i})
+		add("content_block_stop", fields{"index": i})
 	}
-	send("message_delta", fields{"delta": fields{"stop_reason": stop, "stop_sequence": nil}, "usage": fields{"output_tokens": outputTokens}})
-	send("message_stop", fields{})
+	add("message_delta", fields{"delta": fields{"stop_reason": stop, "stop_sequence": nil}, "usage": fields{"output_tokens": outputTokens}})
+	add("message_stop", fields{})
+	return frames
 }
 
-func anthropicError(w http.ResponseWriter, status int, text string) {
-	kind, ok := map[int]string{
-		http.StatusBadRequest:      "invalid_request_error",
-		http.StatusUnauthorized:    "authentication_error",
-		http.StatusForbidden:       "permission_error",
-		http.StatusNotFound:        "not_found_error",
-		http.StatusTooManyRequests: "rate_limit_error",
-		529:                        "overloaded_error",
-	}[status]
-	if !ok {
-		kind = "api_error"
+func (p anthropic) failure(reply) string {
+	return frame("error", p.refusal(http.StatusInternalServerError, "stub failure"))
+}
+
+func (anthropic) refusal(status int, text string) fields {
+	return fields{"type": "error", "error": fields{"type": errorKind(status), "message": text}}
+}
+
+// errorKind is the name that Anthropic, and mostly OpenAI, give an error.
+func errorKind(status int) string {
+	switch status {
+	case http.StatusBadRequest:
+		return "invalid_request_error"
+	case http.StatusUnauthorized:
+		return "authentication_error"
+	case http.StatusForbidden:
+		return "permission_error"
+	case http.StatusNotFound:
+		return "not_found_error"
+	case http.StatusTooManyRequests:
+		return "rate_limit_error"
+	case 529:
+		return "overloaded_error"
 	}
-	writeJSON(w, status, fields{"type": "error", "error": fields{"type": kind, "message": text}})
+	return "api_error"
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // fields are a JSON object.
@@ -22,3 +23,27 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.WriteHeader(status)
 	_, _ = w.Write(encode(v)) // a client that has left notices nothing
 }
+
+// texts are a content of OpenAI's, a plain string or a list of parts on the wire.
+type texts []string
+
+func (t *texts) UnmarshalJSON(data []byte) error {
+	var text string
+	if json.Unmarshal(data, &text) == nil {
+		*t = texts{text}
+		return nil
+	}
+	var parts []struct {
+		Text string `json:"text"`
+	}
+	if json.Unmarshal(data, &parts) != nil {
+		*t = texts{string(data)} // whatever a tool may say
+		return nil
+	}
+	for _, part := range parts {
+		*t = append(*t, part.Text)
+	}
+	return nil
+}
+
+func (t texts) join() string { return strings.Join(t, "\n") }

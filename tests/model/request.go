@@ -3,6 +3,8 @@ package model
 import (
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 )
 
 // Request is what a client sent.
@@ -14,8 +16,9 @@ type Request struct {
 
 	Model   string
 	Prompts []string // of the user, oldest first, without what a runtime adds
-	System  string
-	Main    bool // it brings tools: it is a turn's own, not for a title or the like
+	System  string   // with what a runtime says to the model as a developer
+	Tools   []string // names of what it offers, codex's MCP tools as mcp__SERVER__TOOL
+	Main    bool     // it brings tools: it is a turn's own, not for a title or the like
 }
 
 // record keeps a request in the order of arrival and says its number, from 1,
@@ -29,6 +32,15 @@ func (s *Server) record(q Request, r *http.Request) (number int, gate *Gate) {
 		gate = s.gate
 	}
 	return len(s.requests), gate
+}
+
+// admits says whether a request brings the key that is asked for, in the header
+// of any vendor.
+func (s *Server) admits(r *http.Request) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	bearer := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	return s.key == "" || slices.Contains([]string{bearer, r.Header.Get("X-Api-Key"), r.Header.Get("X-Goog-Api-Key")}, s.key)
 }
 
 // body reads a request's body, or answers that it cannot.

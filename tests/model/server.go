@@ -9,10 +9,17 @@
 //	[[text ANYTHING]]       say this
 //	[[status 429]]          refuse, also when asked again
 //	[[sleep 1.5]]           wait so many seconds before the first answer
+//	[[cut]]                 close the connection in the middle of the first answer
+//	[[stall]]               say no more from there on until the client leaves
+//	[[fail]]                end the first answer there in the vendor's error
 //
 // The text is "TOOL RESULT: …" after a tool, "Hello from the stub model. …"
-// otherwise. It speaks Anthropic Messages. Each protocol is one file with one
-// handler; what it says is decided in reply.go for all of them.
+// otherwise. It speaks Anthropic Messages, OpenAI Responses and Chat Completions,
+// and Gemini. Each [protocol] has its file; what is said is decided in reply.go,
+// and with which tool in tool.go, for all of them.
+//
+// At /mcp is an MCP server with one tool, stub_echo. [MCPProgram] is the same one
+// on stdin and stdout.
 package model
 
 import (
@@ -33,6 +40,8 @@ type Server struct {
 	mu       sync.Mutex
 	requests []Request
 	gate     *Gate
+	key      string
+	calls    []MCPCall
 }
 
 // Start runs a service until the test ends.
@@ -40,9 +49,15 @@ func Start(t testing.TB) *Server {
 	t.Helper()
 	s := &Server{closed: make(chan struct{})}
 	mux := http.NewServeMux()
-	mux.HandleFunc("HEAD /", s.reachable)
-	mux.HandleFunc("POST /v1/messages", s.messages)
+	mux.HandleFunc("POST /v1/messages", s.speak(anthropic{}))
 	mux.HandleFunc("POST /v1/messages/count_tokens", s.countTokens)
+	mux.HandleFunc("POST /v1/responses", s.speak(responses{}))
+	mux.HandleFunc("GET /v1/responses", s.upgrade)
+	mux.HandleFunc("POST /v1/chat/completions", s.speak(chat{}))
+	mux.HandleFunc("POST /v1beta/models/{call}", s.generate)
+	mux.HandleFunc("GET /v1/models", s.models)
+	mux.HandleFunc("GET /v1beta/models", s.models)
+	mux.HandleFunc("/mcp", s.mcp)
 	mux.HandleFunc("/", s.unknown)
 	s.http = httptest.NewServer(mux)
 	t.Cleanup(s.close)
@@ -51,6 +66,14 @@ func Start(t testing.TB) *Server {
 
 // URL is the base of the service's addresses, without a slash at the end.
 func (s *Server) URL() string { return s.http.URL }
+
+// Require makes every later request for a model's words bring this key, or be
+// refused with 401. Before, and with an empty key, any will do.
+func (s *Server) Require(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.key = key
+}
 
 // Requests are the requests so far, in the order of their arrival.
 func (s *Server) Requests() []Request {
@@ -65,12 +88,13 @@ func (s *Server) close() {
 	s.http.Close()
 }
 
-// reachable answers a client that looks whether anybody is there.
-func (s *Server) reachable(_ http.ResponseWriter, r *http.Request) { s.record(Request{}, r) }
-
+// unknown answers what is no part of a protocol. HEAD is how claude looks whether
+// anybody is there.
 func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
 	s.record(Request{}, r)
-	http.NotFound(w, r)
+	if r.Method != http.MethodHead {
+		http.NotFound(w, r)
+	}
 }
 
 // wait keeps the answer back for as long as it has to. It is false if nobody
