@@ -71,6 +71,24 @@ func claudeTalks(t *testing.T, isolation string) {
 	}
 }
 
+// Claude Code ends with 0, without a word and without having asked the model, where it cannot write its temporary files.
+func TestSilentSuccessHasFailed(t *testing.T) {
+	t.Parallel()
+	a := start(t, func(c *server.Config) {
+		c.Keys = map[string]store.Secret{"ANTHROPIC_API_KEY": store.NewSecret("sk-ant-no-key")}
+	})
+	agent := a.post("/agents", `{"name":"silent","model":"anthropic/claude-sonnet-4-6","runtime":"claude"}`).want(201).text("id")
+	env := a.environment("unwritable", `,"env_vars":{"TMPDIR":"/proc/none"}`)
+	session := a.in(agent, "hello", `,"timeout":60,"environment_id":"`+env+`"`).want(202).text("id")
+	all := a.stream(session).rest()
+	if said := output(all, "stderr", 1); !strings.HasSuffix(said, "turn failed: claude ended without a result\n") {
+		t.Errorf("stderr %q, stdout %q", said, output(all, "stdout", 1))
+	}
+	row := a.get("/sessions/" + session)
+	row.has("status", `"failed"`)
+	row.has("exit_code", "null")
+}
+
 // lastLine decodes the last line of JSON lines.
 func lastLine(t *testing.T, text string) map[string]any {
 	t.Helper()

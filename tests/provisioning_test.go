@@ -75,6 +75,17 @@ func TestStages(t *testing.T) {
 		}
 		a.post("/sessions/"+id+"/prompt", `{"prompt":"x"}`).detail(409, hasFailed)
 	})
+	a.promise("8.3 an installation that fails quotes npm's last words", func(a *api) {
+		a = start(a.t, func(c *server.Config) {
+			c.RuntimesDir, c.Versions = a.t.TempDir(), map[string]string{"gemini": "0.0.0-none"}
+		})
+		agent := a.post("/agents", `{"name":"g","model":"google/gemini-2.5-pro","runtime":"gemini"}`).want(201).text("id")
+		all := a.stream(a.in(agent, "hello", "").want(202).text("id")).rest()
+		said := output(all, "stderr", 1)
+		if !strings.HasPrefix(said, "install_runtime: npm install @google/gemini-cli@0.0.0-none, once for all sessions\nprovision failed: Failed to install runtime: npm install @google/gemini-cli@0.0.0-none: exit status 1\n") || !strings.Contains(said, "No matching version") {
+			a.t.Errorf("stderr %q", said)
+		}
+	})
 	a.promise("8.3 of a script's words the last 2000 characters are quoted", func(a *api) {
 		env := a.environment("talkative", `,"setup_script":"for i in $(seq 3000); do printf é >&2; done; false"`)
 		id := a.in(a.shell(), "echo never", `,"environment_id":"`+env+`"`).want(202).text("id")

@@ -56,6 +56,9 @@ func (p *Packages) Install(ctx context.Context, name, version, binary string, pr
 	return nil
 }
 
+// installShown is how many lines of npm's a failure quotes: the last ones.
+const installShown = 10
+
 // fetch installs into a draft that takes its place when it is complete.
 func (p *Packages) fetch(ctx context.Context, what, target, executable string) error {
 	npm, err := exec.LookPath("npm")
@@ -76,8 +79,8 @@ func (p *Packages) fetch(ctx context.Context, what, target, executable string) e
 	cmd.Env = slices.DeleteFunc(os.Environ(), secret)
 	cmd.WaitDelay = 5 * time.Second // for what npm has started
 	if err := cmd.Run(); err != nil {
-		first, _, _ := strings.Cut(strings.TrimSpace(words.String()), "\n")
-		return fmt.Errorf("npm install %s: %w: %s", what, err, first)
+		said := strings.Split(strings.TrimSpace(words.String()), "\n")
+		return fmt.Errorf("npm install %s: %w\n%s", what, err, strings.Join(said[max(0, len(said)-installShown):], "\n"))
 	}
 	if _, err := os.Stat(filepath.Join(draft, executable)); err != nil {
 		return fmt.Errorf("npm install %s: it brought no program for this machine: %w", what, err)
