@@ -75,10 +75,14 @@ func (gemini) read(r *http.Request, body []byte) (*conversation, error) {
 // geminiResult is a tool's output, or else all that it answered.
 func geminiResult(response json.RawMessage) string {
 	var r struct {
-		Output *string `json:"output"`
+		Output  *string `json:"output"`  // of gemini
+		Content *string `json:"content"` // of opencode
 	}
-	if json.Unmarshal(response, &r) == nil && r.Output != nil {
+	switch err := json.Unmarshal(response, &r); {
+	case err == nil && r.Output != nil:
 		return *r.Output
+	case err == nil && r.Content != nil:
+		return *r.Content
 	}
 	return string(response)
 }

@@ -27,7 +27,12 @@ func ask(t *testing.T, s *Server, stream bool, messages ...fields) (int, string)
 
 func post(t *testing.T, s *Server, body any) (int, string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL()+"/v1/messages?beta=true", strings.NewReader(string(encode(body))))
+	return postTo(t, s, "/v1/messages?beta=true", body)
+}
+
+func postTo(t *testing.T, s *Server, path string, body any) (int, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL()+path, strings.NewReader(string(encode(body))))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -113,7 +113,7 @@ func (c *conversation) named(name string, input json.RawMessage) call {
 		return script(t, fmt.Sprintf("await tools[ALL_TOOLS.find(t => t.name.endsWith(%s)).name](%s)", encode(name), input))
 	}
 	if t, ok := c.offered("tool_search"); ok {
-		return call{t, encode(fields{"query": strings.ReplaceAll(name, "_", " "), "limit": 8})}
+		return call{t, encode(fields{"query": strings.NewReplacer("__", " ", "_", " ").Replace(name), "limit": 8})}
 	}
 	return call{tool{name: name}, input}
 }
