@@ -87,7 +87,12 @@ func (w *worker) clones() []string {
 		git += " -c credential.useHttpPath=true -c credential.helper= -c credential.helper=" + quote("store --file="+tokens)
 	}
 	for _, r := range w.brief.Session.Resources {
-		lines = append(lines, git+" clone --depth=1 --quiet "+quote(r.URL)+" "+quote(w.place.Real(r.MountPath)))
+		why := "there is no such repository, or it is private and needs an authorization_token"
+		if _, given := w.brief.Repositories[r.MountPath]; given {
+			why = "there is no such repository, or its authorization_token may not read it"
+		}
+		lines = append(lines, git+" clone --depth=1 --quiet "+quote(r.URL)+" "+quote(w.place.Real(r.MountPath))+
+			" || { code=$?; echo "+quote("cannot clone "+r.URL+": "+why+", or the network does not let it through")+" >&2; exit $code; }")
 	}
 	if len(w.brief.Repositories) > 0 {
 		lines = append(lines, "rm -f "+tokens)

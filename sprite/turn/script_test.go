@@ -1,6 +1,7 @@
 package turn
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,8 +37,8 @@ go install 'a@latest'
 go install 'b@latest'
 pip install 'x; rm -rf /'
 trap 'rm -f /home/sprite/.aod/git-credentials' EXIT
-` + git + `'https://github.com/a/b' '/workspace/it'\''s'
-` + git + `'https://github.com/c/d' '/d'
+` + git + `'https://github.com/a/b' '/workspace/it'\''s' || { code=$?; echo 'cannot clone https://github.com/a/b: there is no such repository, or it is private and needs an authorization_token, or the network does not let it through' >&2; exit $code; }
+` + git + `'https://github.com/c/d' '/d' || { code=$?; echo 'cannot clone https://github.com/c/d: there is no such repository, or its authorization_token may not read it, or the network does not let it through' >&2; exit $code; }
 rm -f /home/sprite/.aod/git-credentials
 echo done`
 	if got := strings.Join(w.setupLines(), "\n"); got != want {
@@ -79,6 +80,20 @@ func TestSetupClonesWhereTheSpriteIs(t *testing.T) {
 	}
 	if _, err := os.Stat(tokens); err == nil {
 		t.Error("the tokens are still there")
+	}
+}
+
+// A repository that cannot be cloned ends the script, which says what may be wrong beside git's own words.
+func TestSetupSaysWhatItCannotClone(t *testing.T) {
+	t.Parallel()
+	gone := filepath.Join(t.TempDir(), "gone")
+	w := testWorker(t, store.Brief{Session: store.Session{Resources: []store.Resource{{URL: gone, MountPath: t.TempDir() + "/x"}}}})
+	out, err := exec.Command("bash", "-c", "set -e\n"+strings.Join(w.setupLines(), "\n")+"\necho never").CombinedOutput()
+	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != 128 || strings.Contains(string(out), "never") {
+		t.Errorf("%v", err)
+	}
+	if said := string(out); !strings.Contains(said, "does not exist") || !strings.HasSuffix(said, "\ncannot clone "+gone+": there is no such repository, or it is private and needs an authorization_token, or the network does not let it through\n") {
+		t.Errorf("said %q", said)
 	}
 }
 
