@@ -139,10 +139,10 @@ func (b *bench) saysHello() {
 }
 
 func (b *bench) usesToolAndGoesOn() {
-	first, second := "please [[write hello.txt hi from the agent]]", "and now [[bash cat hello.txt]]"
+	first, second := "please [[write hello.txt hi from the agent]] [[write /workspace/more.txt and there, too]]", "and now [[bash cat hello.txt /workspace/more.txt]]"
 	session := b.begin(b.agent(""), first)
 	b.completed(session, 1)
-	if said := b.next(session, second, 2); !strings.Contains(said, "hi from the agent") {
+	if said := b.next(session, second, 2); !strings.Contains(said, "hi from the agent") || !strings.Contains(said, "and there, too") {
 		b.t.Errorf("the second turn does not see the first one's file: %s", said)
 	}
 	if heard := b.heard(); !slices.Equal(heard.Prompts, []string{first, second}) {

@@ -30,8 +30,12 @@ var _ = register(&Runtime{
 	judge:   geminiVerdict,
 })
 
+// geminiStart lets gemini's own tools write where repositories are, too. It would not
+// start with a folder that is not there.
+const geminiStart = `[ ! -d "$1" ] || set -- "$@" --include-directories "$1"; shift; exec gemini "$@"`
+
 func geminiCommand(t Turn) Command {
-	argv := []string{"gemini", "--output-format", "stream-json", "--yolo", "--include-directories", t.Place.Real(workspace)}
+	argv := []string{"sh", "-c", geminiStart, "gemini", t.Place.Real(workspace), "--output-format", "stream-json", "--yolo"}
 	if _, model, ok := strings.Cut(t.Model, "/"); ok {
 		argv = append(argv, "--model", model)
 	}
