@@ -22,20 +22,35 @@ const (
 
 	skeletonDir = ".skeleton"
 	trashDir    = ".trash"
+
+	snapshotsDir = ".snapshots"
 )
 
 // create makes a Sprite and starts it once, so that what is wrong with this machine is known before anybody counts on the Sprite.
 func (h *Host) create(ctx context.Context, name string, labels []string) (record, error) {
+	return h.createWith(ctx, name, labels, func(record) error { return nil })
+}
+
+// createWith makes a Sprite whose files are what fill leaves in its folder, before it is started.
+func (h *Host) createWith(ctx context.Context, name string, labels []string, fill func(record) error) (record, error) {
 	if err := h.room(0); err != nil {
+		return record{}, err
+	}
+	if err := h.prepare(ctx); err != nil { // it is part of the machine
 		return record{}, err
 	}
 	release := h.gates.own(name)
 	r, err := h.found(name, labels)
-	release()
 	if err != nil {
+		release()
 		return record{}, err
 	}
-	if err := h.warm(ctx, r); err != nil {
+	err = fill(r)
+	release()
+	if err == nil {
+		err = h.warm(ctx, r)
+	}
+	if err != nil {
 		return record{}, errors.Join(err, h.destroy(context.WithoutCancel(ctx), name))
 	}
 	if r.Isolation == None {
@@ -60,8 +75,12 @@ func (h *Host) found(name string, labels []string) (record, error) {
 	if err := removeTree(h.dir(name)); err != nil { // left by a create that was cut short
 		return record{}, err
 	}
+	ground, err := h.ground()
+	if err != nil {
+		return record{}, err
+	}
 	now := time.Now().UTC()
-	r := record{ID: "sprite-" + rand.Text(), Name: name, Labels: labels, Isolation: h.opts.Isolation, Created: now, Updated: now}
+	r := record{ID: "sprite-" + rand.Text(), Name: name, Labels: labels, Isolation: h.opts.Isolation, Ground: ground, Created: now, Updated: now}
 	if shim.ManyIDs() && r.Isolation == Namespaces {
 		if r.Base, err = h.freeBase(); err != nil {
 			return record{}, err

@@ -61,7 +61,8 @@ func (w *worker) provisionOnce(ctx context.Context) (failed *step, err error) {
 		case err != nil:
 			return &s, err
 		}
-		if err := w.add(store.Row{Stage: s.stage, State: store.StageDone, Took: time.Since(s.began)}); err != nil {
+		saved := w.cached && s.stage == store.StageProvisionSetup
+		if err := w.add(store.Row{Stage: s.stage, State: store.StageDone, Took: time.Since(s.began), Cached: saved}); err != nil {
 			return nil, err
 		}
 	}
@@ -100,8 +101,8 @@ func (w *worker) steps() []step {
 		{stage: store.StageNetworkPolicy, blame: prepare, skipped: !limited, do: func(ctx context.Context) error {
 			return w.Sprites.Allow(ctx, w.brief.Session.Sprite, hosts)
 		}},
-		{stage: store.StageEnvFile, blame: prepare, do: w.writeEnvFile},
-		{stage: store.StageGitCredentials, blame: prepare, skipped: len(w.brief.Repositories) == 0, do: w.writeGitCredentials},
+		{stage: store.StageEnvFile, blame: prepare, do: w.makeEnvFile},
+		{stage: store.StageGitCredentials, blame: prepare, skipped: len(w.brief.Repositories) == 0, do: w.makeGitCredentials},
 		{stage: store.StageProvisionSetup, blame: "Provisioning script failed: ", do: w.setUp},
 		{stage: store.StageRuntimeConfig, blame: "Failed to write runtime config: ", do: w.configure},
 		{stage: store.StageSkills, blame: "Failed to write skills: ", skipped: len(w.brief.Agent.Skills) == 0, do: w.addSkills},
@@ -128,7 +129,14 @@ func (w *worker) add(row store.Row) error {
 }
 
 func (w *worker) createSprite(ctx context.Context) error {
-	err := w.Sprites.Create(ctx, w.brief.Session.Sprite, "aod", "deployment:"+w.Store.Deployment(), "session:"+w.session)
+	labels := []string{"aod", "deployment:" + w.Store.Deployment(), "session:" + w.session}
+	if err := w.createFrom(ctx, labels...); err != nil {
+		return err
+	}
+	if w.cached {
+		return w.locate(ctx)
+	}
+	err := w.Sprites.Create(ctx, w.brief.Session.Sprite, labels...)
 	if err != nil {
 		// The answer to an earlier attempt may have been lost: nobody else makes Sprites of that name.
 		if there, asked := w.Sprites.Exists(ctx, w.brief.Session.Sprite); asked != nil || !there {

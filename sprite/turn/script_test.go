@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,6 +19,12 @@ func testWorker(t *testing.T, brief store.Brief) *worker {
 		t.Fatal("no shell")
 	}
 	return &worker{Supervisor: &Supervisor{Options: Options{Keys: map[string]store.Secret{"A": store.NewSecret("key"), "B": store.NewSecret("key")}}}, brief: &brief, runtime: shell}
+}
+
+// setupLines are all of the provisioning script.
+func setupLines(w *worker) []string {
+	shared, own := w.scripts()
+	return append(slices.Clone(shared), own...)
 }
 
 func TestSetupInstallsClonesAndRunsInOrder(t *testing.T) {
@@ -40,7 +47,7 @@ trap 'rm -f /home/sprite/.aod/git-credentials' EXIT
 ` + git + `'https://github.com/c/d' '/d'
 rm -f /home/sprite/.aod/git-credentials
 echo done`
-	if got := strings.Join(w.setupLines(), "\n"); got != want {
+	if got := strings.Join(setupLines(w), "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	if credentials := w.credentials(); credentials != "https://t%40ken:x-oauth-basic@github.com/c/d\n" {
@@ -65,7 +72,7 @@ func TestSetupClonesWhereTheSpriteIs(t *testing.T) {
 		Repositories: map[string]store.Secret{"/workspace/a": store.NewSecret("t")},
 	})
 	w.place = runtimes.PlaceAt(home)
-	script := "set -e; cd " + quote(origin) + "; git init -q; git -c user.name=n -c user.email=e commit -q --allow-empty -m first\n" + strings.Join(w.setupLines(), "\n")
+	script := "set -e; cd " + quote(origin) + "; git init -q; git -c user.name=n -c user.email=e commit -q --allow-empty -m first\n" + strings.Join(setupLines(w), "\n")
 	if !strings.Contains(script, "credential.helper="+quote("store --file="+quote(tokens))+" clone") {
 		t.Errorf("the tokens are not named: %s", script)
 	}

@@ -28,6 +28,7 @@ type worker struct {
 	place   runtimes.Place // of the Sprite, when there is one
 	journal journal        // of the turn, when there is a Sprite
 	started time.Time      // when the turn was
+	cached  bool           // the Sprite has been made from a snapshot
 }
 
 func newWorker(s *Supervisor, session string, number int) *worker {

@@ -32,6 +32,15 @@ func Scratch(path string) bool {
 	return false
 }
 
+// Volatile says whether a path in a Sprite's folder is one that every start writes anew, with what is this Sprite's alone.
+func Volatile(path string) bool {
+	switch path {
+	case layersDir("") + etcTree + "/u/hosts", layersDir("") + etcTree + "/u/hostname", layersDir("") + etcTree + "/u/resolv.conf":
+		return true
+	}
+	return false
+}
+
 // Replace ends the Sprite in dir and puts the trees of the folder fresh in the place of its own. From the moment when fresh is renamed, the
 // Sprite is the new one: what is cut short then is finished by Recover, or by the next shim.
 func Replace(ctx context.Context, dir, fresh string) error {
