@@ -11,17 +11,21 @@ import (
 	"github.com/agent-on-demand/aod/server"
 )
 
-// snapshots are the folders of what the server keeps of environments.
+// snapshots are the folders of what the server keeps of environments for sessions to come.
 func (a *api) snapshots() []string {
 	a.t.Helper()
 	found, err := filepath.Glob(filepath.Join(a.dir, "sprites", ".snapshots", "[0-9a-f]*", "snapshot.json"))
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	for i, path := range found {
-		found[i] = filepath.Dir(path)
+	var dirs []string
+	for _, path := range found {
+		dir := filepath.Dir(path)
+		if _, err := os.Stat(filepath.Join(dir, "retired")); err != nil {
+			dirs = append(dirs, dir)
+		}
 	}
-	return found
+	return dirs
 }
 
 // snapshotted returns when the server keeps so many environments.

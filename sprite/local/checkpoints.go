@@ -136,7 +136,7 @@ func (s checkpoints) draft(ctx context.Context, from string, left int64, progres
 		return "", fmt.Errorf("make checkpoint: %w", err)
 	}
 	c := &copier{ctx: ctx, skip: shim.Scratch, left: left, progress: progress}
-	err := c.trees(from, dir)
+	err := c.trees(from, dir, shim.Trees()...)
 	if err == nil {
 		err = synced(dir) // the names that come next must not reach the disk before what they name
 	}
@@ -146,8 +146,8 @@ func (s checkpoints) draft(ctx context.Context, from string, left int64, progres
 	return dir, nil
 }
 
-// trees copies the trees of a Sprite that are in one folder to another.
-func (c *copier) trees(from, to string) error {
+// trees copies trees of a Sprite that are in one folder to another.
+func (c *copier) trees(from, to string, trees ...string) error {
 	src, err := os.Open(from)
 	if err != nil {
 		return fmt.Errorf("copy files: %w", err)
@@ -159,7 +159,7 @@ func (c *copier) trees(from, to string) error {
 	}
 	defer dst.Close()
 	c.links = dst
-	for _, tree := range shim.Trees() {
+	for _, tree := range trees {
 		if err := c.entry(src, tree, dst, tree, tree, 0); err != nil {
 			return err
 		}

@@ -95,7 +95,7 @@ func Open(ctx context.Context, opts Options) (*Host, error) {
 		return nil, fmt.Errorf("local sprites host: %w", err)
 	}
 	h := &Host{opts: opts, hosts: hosts, log: opts.Log, ln: newPipeListener(), starter: shim.NewStarter(opts.Executable), served: make(chan struct{})}
-	h.kept.dir = filepath.Join(opts.Dir, snapshotsDir)
+	h.kept = snapshots{dir: filepath.Join(opts.Dir, snapshotsDir), inUse: h.layeredOver}
 	h.ctx, h.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	if h.groups, err = cgroup.Settle(); err != nil {
 		h.log.Warn("sprites have no control groups", "error", err)

@@ -28,11 +28,11 @@ const (
 
 // create makes a Sprite and starts it once, so that what is wrong with this machine is known before anybody counts on the Sprite.
 func (h *Host) create(ctx context.Context, name string, labels []string) (record, error) {
-	return h.createWith(ctx, name, labels, func(record) error { return nil })
+	return h.createWith(ctx, name, labels, func(*record) error { return nil })
 }
 
 // createWith makes a Sprite whose files are what fill leaves in its folder, before it is started.
-func (h *Host) createWith(ctx context.Context, name string, labels []string, fill func(record) error) (record, error) {
+func (h *Host) createWith(ctx context.Context, name string, labels []string, fill func(*record) error) (record, error) {
 	if err := h.room(0); err != nil {
 		return record{}, err
 	}
@@ -45,7 +45,7 @@ func (h *Host) createWith(ctx context.Context, name string, labels []string, fil
 		release()
 		return record{}, err
 	}
-	err = fill(r)
+	err = fill(&r)
 	release()
 	if err == nil {
 		err = h.warm(ctx, r)

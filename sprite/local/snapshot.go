@@ -7,8 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/agent-on-demand/aod/sprite/local/disk"
@@ -44,7 +44,7 @@ func (h *Host) CreateFrom(ctx context.Context, name string, of Snapshot, labels 
 	id := of.id(ground)
 	found, release, err := h.kept.open(id)
 	if err == nil {
-		_, err = h.createWith(ctx, name, labels, func(r record) error { return h.restore(ctx, found, r) })
+		_, err = h.createWith(ctx, name, labels, func(r *record) error { return h.restore(ctx, found, r) })
 		release()
 	}
 	switch {
@@ -61,7 +61,7 @@ func (h *Host) CreateFrom(ctx context.Context, name string, of Snapshot, labels 
 	var full *apiError
 	if !errors.As(err, &full) {
 		h.log.Warn("a snapshot cannot be used", "environment", of.Environment, "version", of.Version, "error", err)
-		if err := h.kept.drop(func(s snapshot) bool { return s.id == id }); err != nil {
+		if err := h.kept.drop(func(s snapshot) bool { return s.folder == found.folder }); err != nil {
 			h.log.Warn("cannot remove a snapshot", "error", err)
 		}
 	}
@@ -74,18 +74,20 @@ func (s Snapshot) id(ground string) string {
 	return hex.EncodeToString(sum[:20])
 }
 
-// restore fills the folder of a new Sprite, which nothing runs in yet.
-func (h *Host) restore(ctx context.Context, from snapshot, r record) error {
+// restore fills the folder of a new Sprite, which nothing runs in yet. Its root is a copy; its layers begin empty above those that are kept.
+func (h *Host) restore(ctx context.Context, from snapshot, r *record) error {
+	r.Snapshot = from.folder
+	if err := h.save(*r); err != nil {
+		return err
+	}
 	dir := h.dir(r.Name)
-	for _, tree := range shim.Trees() {
-		if err := os.Remove(filepath.Join(dir, tree)); err != nil {
-			return fmt.Errorf("restore snapshot: %w", err)
-		}
+	if err := os.Remove(shim.Root(dir)); err != nil {
+		return fmt.Errorf("restore snapshot: %w", err)
 	}
 	ctx, done := h.errand(ctx, r.Name)
 	defer done()
-	c := &copier{ctx: ctx, shift: r.Base - from.Base, left: h.opts.Disk}
-	if err := c.trees(filepath.Join(h.kept.dir, from.id), dir); err != nil {
+	c := &copier{ctx: ctx, shift: r.Base, left: h.opts.Disk}
+	if err := c.trees(h.kept.path(from.folder), dir, shim.RootTree); err != nil {
 		return fmt.Errorf("restore snapshot: %w", err)
 	}
 	if c.made != from.Entries || c.size != from.Size {
@@ -110,11 +112,15 @@ func (h *Host) Keep(ctx context.Context, name string, of Snapshot, except ...str
 	if err != nil {
 		return err
 	}
+	if rec.Snapshot != "" {
+		return errors.New("the sprite was made of a snapshot itself")
+	}
 	if rec.Ground != ground {
 		return errors.New("the machine has changed since the sprite was made")
 	}
-	made := snapshot{Environment: of.Environment, Version: of.Version, Created: time.Now().UTC(), Base: rec.Base, id: of.id(ground)}
-	if _, err := h.kept.get(made.id); err == nil {
+	made := snapshot{Environment: of.Environment, Version: of.Version, Created: time.Now().UTC()}
+	id := of.id(ground)
+	if _, err := h.kept.find(id); err == nil {
 		return nil
 	}
 	if err := h.quiet(ctx, name); err != nil {
@@ -130,23 +136,28 @@ func (h *Host) Keep(ctx context.Context, name string, of Snapshot, except ...str
 	}
 	ctx, done := h.errand(ctx, name)
 	defer done()
-	c := &copier{ctx: ctx, left: left, skip: func(path string) bool {
+	c := &copier{ctx: ctx, shift: -rec.Base, left: left, skip: func(path string) bool {
 		return shim.Scratch(path) || shim.Volatile(path) || slices.ContainsFunc(except, func(e string) bool { return within("/"+path, shim.Root("/")+e) })
 	}}
-	if err := c.trees(h.dir(name), draft); err != nil {
-		unlock()
-		return errors.Join(err, removeTree(draft))
+	for _, tree := range shim.Trees() {
+		if err := c.trees(h.dir(name), draft, tree); err != nil {
+			unlock()
+			return errors.Join(err, removeTree(draft))
+		}
+		if tree == shim.RootTree {
+			made.Entries, made.Size = c.made, c.size
+		}
 	}
-	made.Entries, made.Size, made.Bytes = c.made, c.size, c.taken
+	made.Bytes = c.taken
 	h.work.Go(func() { // the disk is slow
 		defer unlock()
-		if err := h.kept.add(draft, made); err != nil {
+		if err := h.kept.add(draft, id, made); err != nil {
 			h.log.Info("a snapshot is not kept", "environment", of.Environment, "version", of.Version, "error", errors.Join(err, removeTree(draft)))
 			return
 		}
 		h.log.Debug("snapshot", "environment", of.Environment, "version", of.Version, "size", disk.Text(made.Bytes), "took", time.Since(made.Created))
 		h.quota.forget()
-		h.bound(made.id)
+		h.bound(id)
 	})
 	return nil
 }
@@ -234,10 +245,10 @@ func (h *Host) evictBut(id string) bool {
 	defer h.kept.mu.Unlock()
 	all, err := h.kept.all()
 	for _, s := range all {
-		if s.id == id {
+		if id != "" && strings.HasPrefix(s.folder, id+".") {
 			continue
 		}
-		removed, rerr := h.kept.remove(s.id)
+		removed, rerr := h.kept.remove(s.folder)
 		if removed && rerr == nil {
 			h.quota.forget()
 			h.log.Info("a snapshot is removed to make room", "environment", s.Environment, "version", s.Version, "size", disk.Text(s.Bytes))
@@ -261,6 +272,9 @@ func (h *Host) tendSnapshots() {
 		case <-h.ctx.Done():
 			return
 		}
+		if err := h.kept.drop(func(s snapshot) bool { return s.retired }); err != nil {
+			h.log.Warn("cannot remove a snapshot", "error", err)
+		}
 		for h.ctx.Err() == nil {
 			space, err := disk.SpaceOf(h.opts.Dir)
 			if err != nil || space.Short(space.Reserve()) == "" || !h.evict() {
@@ -268,6 +282,12 @@ func (h *Host) tendSnapshots() {
 			}
 		}
 	}
+}
+
+// layeredOver says whether a Sprite needs a snapshot. One that cannot be read may.
+func (h *Host) layeredOver(folder string) bool {
+	all, err := h.all()
+	return err != nil || slices.ContainsFunc(all, func(r record) bool { return r.Snapshot == folder })
 }
 
 // DropSnapshots removes those of an environment.
@@ -281,7 +301,7 @@ func (h *Host) SnapshotEnvironments() ([]string, error) {
 	all, err := h.kept.all()
 	var out []string
 	for _, s := range all {
-		if !slices.Contains(out, s.Environment) {
+		if !s.retired && !slices.Contains(out, s.Environment) {
 			out = append(out, s.Environment)
 		}
 	}

@@ -28,28 +28,35 @@ type snapshot struct {
 	Environment string    `json:"environment"`
 	Version     int       `json:"version"`
 	Created     time.Time `json:"created_at"`
-	Base        int       `json:"base,omitempty"` // the first of the ids that own the files
-	Entries     int64     `json:"entries"`
-	Size        int64     `json:"size"`  // of the files together
-	Bytes       int64     `json:"bytes"` // of the disk
+	Bytes       int64     `json:"bytes"`   // of the disk
+	Entries     int64     `json:"entries"` // of the tree that is copied
+	Size        int64     `json:"size"`    // of the files there
 
-	id   string
-	used time.Time
+	folder  string
+	used    time.Time
+	retired bool
 }
 
-const snapshotFile = "snapshot.json"
+const (
+	snapshotFile = "snapshot.json"
+	retiredFile  = "retired"
+)
 
 var (
 	errNoSnapshot = errors.New("there is no such snapshot")
 	errDamaged    = errors.New("the snapshot is damaged")
 )
 
-// snapshots are those of a host, each in a folder of its id that is there as a whole or not at all. Who reads one holds a shared lock on
-// its folder, and who makes or removes one the exclusive one, also in other processes.
+// snapshots are those of a host, each in a folder that begins with its id and is there as a whole or not at all. Who makes a Sprite of one
+// holds a shared lock on its folder, and who makes or removes one the exclusive one, also in other processes. What Sprites are layered over
+// stays until they are gone; it is retired where it shall be used no more.
 type snapshots struct {
-	dir string
-	mu  sync.Mutex // one change at a time
+	dir   string
+	inUse func(folder string) bool
+	mu    sync.Mutex // one change at a time
 }
+
+func (s *snapshots) path(folder string) string { return filepath.Join(s.dir, folder) }
 
 // all lists the snapshots, the one first that was not used for longest.
 func (s *snapshots) all() ([]snapshot, error) {
@@ -67,7 +74,7 @@ func (s *snapshots) all() ([]snapshot, error) {
 			continue
 		}
 		if err != nil {
-			found = snapshot{id: e.Name()} // damaged: the first to go
+			found = snapshot{folder: e.Name()} // damaged: the first to go
 		}
 		out = append(out, found)
 	}
@@ -75,15 +82,15 @@ func (s *snapshots) all() ([]snapshot, error) {
 	return out, nil
 }
 
-func (s *snapshots) get(id string) (snapshot, error) {
-	path := filepath.Join(s.dir, id, snapshotFile)
+func (s *snapshots) get(folder string) (snapshot, error) {
+	path := filepath.Join(s.path(folder), snapshotFile)
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Lstat(filepath.Join(s.dir, id)); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(s.path(folder)); errors.Is(err, fs.ErrNotExist) {
 			return snapshot{}, errNoSnapshot
 		}
 	}
-	found := snapshot{id: id}
+	found := snapshot{folder: folder}
 	if err == nil {
 		err = json.Unmarshal(b, &found)
 	}
@@ -95,19 +102,36 @@ func (s *snapshots) get(id string) (snapshot, error) {
 		return snapshot{}, fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	found.used = fi.ModTime()
+	_, err = os.Lstat(filepath.Join(s.path(folder), retiredFile))
+	found.retired = err == nil
 	return found, nil
+}
+
+// find answers the folder of a snapshot that is not retired.
+func (s *snapshots) find(id string) (folder string, err error) {
+	folders, err := filepath.Glob(s.path(id) + ".*")
+	for _, path := range folders {
+		if _, err := os.Lstat(filepath.Join(path, retiredFile)); errors.Is(err, fs.ErrNotExist) {
+			return filepath.Base(path), nil
+		}
+	}
+	return "", errors.Join(errNoSnapshot, err)
 }
 
 // open holds a snapshot in existence until close is called.
 func (s *snapshots) open(id string) (found snapshot, close func(), err error) {
-	path := filepath.Join(s.dir, id)
+	folder, err := s.find(id)
+	if err != nil {
+		return found, nil, err
+	}
+	path := s.path(folder)
 	close, err = lockFolder(path, unix.LOCK_SH)
 	if err != nil {
 		return found, nil, err
 	}
-	if found, err = s.get(id); err != nil {
+	if found, err = s.get(folder); err != nil {
 		close()
-		return found, nil, err
+		return snapshot{folder: folder}, nil, err
 	}
 	now := time.Now()
 	_ = os.Chtimes(filepath.Join(path, snapshotFile), now, now) // only the order of removal depends on it
@@ -159,7 +183,7 @@ func (s *snapshots) draft() (dir string, unlock func(), err error) {
 
 // add makes a draft the snapshot of that id, in the place of those of the environment's older versions. It refuses one that is not the
 // newest, and one that there is.
-func (s *snapshots) add(draft string, made snapshot) error {
+func (s *snapshots) add(draft, id string, made snapshot) error {
 	if err := synced(draft); err != nil {
 		return err
 	}
@@ -184,35 +208,49 @@ func (s *snapshots) add(draft string, made snapshot) error {
 			return errors.New("a newer version of its environment has a snapshot")
 		}
 	}
-	if err := os.Rename(draft, filepath.Join(s.dir, made.id)); err != nil {
+	if folder, err := s.find(id); err == nil {
+		return errors.New("there is one by now: " + folder)
+	}
+	if err := os.Rename(draft, s.path(id+"."+rand.Text())); err != nil {
 		return fmt.Errorf("save snapshot: %w", err)
 	}
 	for _, other := range all {
 		if other.Environment == made.Environment && other.Version < made.Version {
-			_, rerr := s.remove(other.id)
-			err = errors.Join(err, rerr)
+			err = errors.Join(err, s.retire(other.folder))
 		}
 	}
 	return err
 }
 
-// drop removes the snapshots that fit.
+// drop retires the snapshots that fit.
 func (s *snapshots) drop(fits func(snapshot) bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all, err := s.all()
 	for _, found := range all {
 		if fits(found) {
-			_, rerr := s.remove(found.id)
-			err = errors.Join(err, rerr)
+			err = errors.Join(err, s.retire(found.folder))
 		}
 	}
 	return err
 }
 
-// remove makes a snapshot disappear at once, unless somebody uses it. The caller holds mu.
-func (s *snapshots) remove(id string) (removed bool, err error) {
-	path := filepath.Join(s.dir, id)
+// retire removes a snapshot, or has it removed when nothing uses it any more. The caller holds mu.
+func (s *snapshots) retire(folder string) error {
+	removed, err := s.remove(folder)
+	if removed || err != nil {
+		return err
+	}
+	err = os.WriteFile(filepath.Join(s.path(folder), retiredFile), nil, 0o600)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // it is gone
+	}
+	return err
+}
+
+// remove makes a snapshot disappear at once, unless it is in use. The caller holds mu.
+func (s *snapshots) remove(folder string) (removed bool, err error) {
+	path := s.path(folder)
 	unlock, err := lockFolder(path, unix.LOCK_EX)
 	if errors.Is(err, errNoSnapshot) {
 		return false, nil
@@ -221,6 +259,9 @@ func (s *snapshots) remove(id string) (removed bool, err error) {
 		return false, err
 	}
 	defer unlock()
+	if s.inUse(folder) {
+		return false, nil
+	}
 	trash := filepath.Join(s.dir, draftPrefix+rand.Text())
 	if err := os.Rename(path, trash); err != nil {
 		return false, fmt.Errorf("remove snapshot: %w", err)
