@@ -134,26 +134,6 @@ func TestEnvironmentCache(t *testing.T) {
 		})
 		a.snapshotted(3) // the old one's is gone
 	})
-	a.promise("8.3 a snapshot that is damaged is not used", func(a *api) {
-		env := a.environment("damaged", stamped)
-		was, _ := a.prepared(env, "cat stamp", "")
-		a.snapshotted(4)
-		for _, dir := range a.snapshots() {
-			if text, err := os.ReadFile(filepath.Join(dir, "root/home/sprite/stamp")); err == nil && string(text) == was {
-				if err := os.Remove(filepath.Join(dir, "root/home/sprite/link")); err != nil {
-					a.t.Fatal(err)
-				}
-			}
-		}
-		got, cached := a.prepared(env, "cat stamp link", "")
-		if cached || got == was+was || got == "" {
-			a.t.Errorf("got %q, %v", got, cached)
-		}
-		a.snapshotted(4)
-		if again, cached := a.prepared(env, "cat stamp link", ""); !cached || again != got {
-			a.t.Errorf("got %q, %v", again, cached)
-		}
-	})
 	a.promise("8.3 what an environment leaves running is not cached, nor is nothing", func(a *api) {
 		for _, fields := range []string{`,"setup_script":"setsid -f sleep 3600 >/dev/null 2>&1 <&1"`, "", `,"setup_script":" "`} {
 			env := a.environment("uncached "+fields, fields)
@@ -163,7 +143,7 @@ func TestEnvironmentCache(t *testing.T) {
 				}
 			}
 		}
-		a.snapshotted(4)
+		a.snapshotted(3)
 	})
 	a.promise("8.4 the script is not cached where there are repositories", func(a *api) {
 		env := a.environment("cloned", `,"setup_script":"date +%s%N > stamp"`)
@@ -175,7 +155,7 @@ func TestEnvironmentCache(t *testing.T) {
 				a.t.Error(stream.raw.String())
 			}
 		}
-		a.snapshotted(4)
+		a.snapshotted(3)
 	})
 	a.promise("8.3 two first sessions at once are both set up, and one is kept", func(a *api) {
 		env := a.environment("twice", `,"setup_script":"sleep 0.5; date +%s%N > stamp"`)
@@ -187,14 +167,14 @@ func TestEnvironmentCache(t *testing.T) {
 			}
 			return reply{}
 		})
-		a.snapshotted(5)
+		a.snapshotted(4)
 		if got, cached := a.prepared(env, "cat stamp", ""); !cached || got != stamps[0] && got != stamps[1] || stamps[0] == stamps[1] {
 			a.t.Errorf("got %q of %q, %v", got, stamps, cached)
 		}
 	})
 	a.promise("6.5 what is kept of an environment goes with it", func(a *api) {
 		a.post("/environments/"+env+"/archive", "").want(200)
-		a.snapshotted(4)
+		a.snapshotted(3)
 	})
 }
 
@@ -252,5 +232,60 @@ func TestSnapshotCutByTheServersEndIsNone(t *testing.T) {
 	}
 	if got, cached := b.prepared(env, "cat stamp; ls many | wc -l", ""); !cached || got != first {
 		t.Errorf("got %q, %v, want %q", got, cached, first)
+	}
+}
+
+// A snapshot that is damaged is no snapshot.
+func TestDamagedSnapshotIsReplaced(t *testing.T) {
+	t.Parallel()
+	dir := dataDir(t)
+	a := spawnIn(t, dir, os.Getuid())
+	env := a.environment("damaged", stamped)
+	was, _ := a.prepared(env, "cat stamp", "")
+	a.snapshotted(1)
+	if err := a.signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(a.snapshots()[0], "root", "home", "sprite", "link")); err != nil {
+		t.Fatal(err)
+	}
+	b := spawnIn(t, dir, os.Getuid())
+	got, cached := b.prepared(env, "cat stamp link", "")
+	if cached || got == was+was || got == "" {
+		t.Errorf("got %q, %v", got, cached)
+	}
+	b.snapshotted(1)
+	if again, cached := b.prepared(env, "cat stamp link", ""); !cached || again != got {
+		t.Errorf("got %q, %v, want %q", again, cached, got)
+	}
+}
+
+// A session goes on, and keeps its Sprite, when the snapshot that this was made of is of an older version.
+func TestSessionOutlivesItsSnapshot(t *testing.T) {
+	t.Parallel()
+	dir := dataDir(t)
+	a := spawnIn(t, dir, os.Getuid(), "AOD_LOG_LEVEL=debug")
+	env := a.environment("outlived", stamped)
+	a.prepared(env, "true", "")
+	a.snapshotted(1)
+	id := a.in(a.shell(), "made=$(cat /usr/local/bin/made)", `,"environment_id":"`+env+`"`).want(202).text("id")
+	if stream := a.stream(id); !strings.Contains(output(stream.rest(), "stdout", 1)+stream.raw.String(), `"cached": true`) {
+		t.Error("it is not cached")
+	}
+	a.put("/environments/"+env, `{"version":1,"setup_script":"echo other > /usr/local/bin/made"}`).want(200)
+	if got, cached := a.prepared(env, "cat /usr/local/bin/made", ""); cached || got != "other\n" {
+		t.Errorf("got %q, %v", got, cached)
+	}
+	a.snapshotted(1)
+	if err := a.signal(syscall.SIGKILL); err == nil {
+		t.Fatal("killed without an error")
+	}
+	b := spawnIn(t, dir, os.Getuid())
+	b.post("/sessions/"+id+"/prompt", `{"prompt":"cat /usr/local/bin/made stamp | wc -l; cat /usr/local/bin/made"}`).want(202)
+	if got := output(b.stream(id).rest(), "stdout", 2); got != "2\nmade\n" {
+		t.Errorf("got %q", got)
+	}
+	if got, cached := b.prepared(env, "cat /usr/local/bin/made", ""); !cached || got != "other\n" {
+		t.Errorf("got %q, %v", got, cached)
 	}
 }

@@ -71,6 +71,7 @@ type Host struct {
 	groups  cgroup.Home
 	quota   quota
 	kept    snapshots
+	spares  spares
 
 	// Exec connections leave the server's care; they and what runs in the background end with ctx and are counted here.
 	ctx    context.Context
@@ -249,6 +250,7 @@ func (h *Host) Close(ctx context.Context) error {
 	}
 	<-h.served
 	h.work.Wait()
+	err = errors.Join(err, h.spares.drop(func(spare) bool { return true }))
 	h.starter.Close()
 	return err
 }

@@ -85,6 +85,7 @@ func (h *Host) sum() (int64, error) {
 	for _, s := range kept {
 		q.sum += s.Bytes
 	}
+	q.sum += h.spares.bytes()
 	q.known = time.Now()
 	return q.sum, nil
 }

@@ -44,11 +44,16 @@ func (h *Host) CreateFrom(ctx context.Context, name string, of Snapshot, labels 
 	id := of.id(ground)
 	found, release, err := h.kept.open(id)
 	if err == nil {
-		_, err = h.createWith(ctx, name, labels, func(r *record) error { return h.restore(ctx, found, r) })
+		ready, _ := h.spares.take(ctx, found.folder)
+		_, err = h.createWith(ctx, name, labels, ready.base, func(r *record) error { return h.restore(ctx, found, ready, r) })
+		if ready.let != nil {
+			err = errors.Join(err, ready.remove())
+		}
 		release()
 	}
 	switch {
 	case err == nil:
+		h.stock(found.folder)
 		return true, nil
 	case errors.Is(err, errNoSnapshot):
 		return false, nil
@@ -75,7 +80,7 @@ func (s Snapshot) id(ground string) string {
 }
 
 // restore fills the folder of a new Sprite, which nothing runs in yet. Its root is a copy; its layers begin empty above those that are kept.
-func (h *Host) restore(ctx context.Context, from snapshot, r *record) error {
+func (h *Host) restore(ctx context.Context, from snapshot, ready spare, r *record) error {
 	r.Snapshot = from.folder
 	if err := h.save(*r); err != nil {
 		return err
@@ -84,16 +89,32 @@ func (h *Host) restore(ctx context.Context, from snapshot, r *record) error {
 	if err := os.Remove(shim.Root(dir)); err != nil {
 		return fmt.Errorf("restore snapshot: %w", err)
 	}
-	ctx, done := h.errand(ctx, r.Name)
-	defer done()
-	c := &copier{ctx: ctx, shift: r.Base, left: h.opts.Disk}
+	bytes := ready.bytes
+	if ready.dir != "" {
+		if err := os.Rename(shim.Root(ready.dir), shim.Root(dir)); err != nil {
+			return fmt.Errorf("restore snapshot: %w", err)
+		}
+	} else {
+		ctx, done := h.errand(ctx, r.Name)
+		defer done()
+		var err error
+		if bytes, err = h.copyRoot(ctx, from, dir, r.Base, h.opts.Disk); err != nil {
+			return err
+		}
+	}
+	return h.wrote(r.Name, bytes)
+}
+
+// copyRoot copies the root of a snapshot to a folder, for a Sprite with those ids, and answers what that takes of the disk.
+func (h *Host) copyRoot(ctx context.Context, from snapshot, dir string, base int, left int64) (int64, error) {
+	c := &copier{ctx: ctx, shift: base, left: left}
 	if err := c.trees(h.kept.path(from.folder), dir, shim.RootTree); err != nil {
-		return fmt.Errorf("restore snapshot: %w", err)
+		return 0, fmt.Errorf("restore snapshot: %w", err)
 	}
 	if c.made != from.Entries || c.size != from.Size {
-		return fmt.Errorf("%w: %d entries with %d bytes instead of %d with %d", errDamaged, c.made, c.size, from.Entries, from.Size)
+		return 0, fmt.Errorf("%w: %d entries with %d bytes instead of %d with %d", errDamaged, c.made, c.size, from.Entries, from.Size)
 	}
-	return h.wrote(r.Name, c.taken)
+	return c.taken, nil
 }
 
 // Keep makes a snapshot of a Sprite's files, without those that are below one of the paths of except. Nothing may run in the Sprite. The
@@ -158,6 +179,9 @@ func (h *Host) Keep(ctx context.Context, name string, of Snapshot, except ...str
 		h.log.Debug("snapshot", "environment", of.Environment, "version", of.Version, "size", disk.Text(made.Bytes), "took", time.Since(made.Created))
 		h.quota.forget()
 		h.bound(id)
+		if folder, err := h.kept.find(id); err == nil {
+			h.stock(folder)
+		}
 	})
 	return nil
 }
@@ -250,6 +274,7 @@ func (h *Host) evictBut(id string) bool {
 		}
 		removed, rerr := h.kept.remove(s.folder)
 		if removed && rerr == nil {
+			h.dropSpares()
 			h.quota.forget()
 			h.log.Info("a snapshot is removed to make room", "environment", s.Environment, "version", s.Version, "size", disk.Text(s.Bytes))
 			return true
@@ -275,6 +300,7 @@ func (h *Host) tendSnapshots() {
 		if err := h.kept.drop(func(s snapshot) bool { return s.retired }); err != nil {
 			h.log.Warn("cannot remove a snapshot", "error", err)
 		}
+		h.dropSpares()
 		for h.ctx.Err() == nil {
 			space, err := disk.SpaceOf(h.opts.Dir)
 			if err != nil || space.Short(space.Reserve()) == "" || !h.evict() {
@@ -290,9 +316,21 @@ func (h *Host) layeredOver(folder string) bool {
 	return err != nil || slices.ContainsFunc(all, func(r record) bool { return r.Snapshot == folder })
 }
 
+// dropSpares removes the copies of snapshots that are not used any more.
+func (h *Host) dropSpares() {
+	err := h.spares.drop(func(s spare) bool {
+		kept, err := h.kept.get(s.of)
+		return err != nil || kept.retired
+	})
+	if err != nil {
+		h.log.Warn("cannot remove a copy of a snapshot", "error", err)
+	}
+}
+
 // DropSnapshots removes those of an environment.
 func (h *Host) DropSnapshots(environment string) error {
 	defer h.quota.forget()
+	defer h.dropSpares()
 	return h.kept.drop(func(s snapshot) bool { return s.Environment == environment })
 }
 
