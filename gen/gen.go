@@ -388,6 +388,21 @@ func (e StageEventType) Valid() bool {
 	}
 }
 
+// Defines values for StageEventCached.
+const (
+	StageEventCachedTrue StageEventCached = true
+)
+
+// Valid indicates whether the value is a known member of the StageEventCached enum.
+func (e StageEventCached) Valid() bool {
+	switch e {
+	case StageEventCachedTrue:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for StageState.
 const (
 	StageStateDone    StageState = "done"
@@ -1208,10 +1223,18 @@ type StageEvent struct {
 
 	// Message Why it failed, if it did.
 	Message *string `json:"message,omitempty"`
+
+	// Cached There, and true, if packages and the setup script were not run for this session but taken
+	// from a snapshot of what they left for one before.
+	Cached *StageEventCached `json:"cached,omitempty"`
 }
 
 // StageEventType Always `stage`.
 type StageEventType string
+
+// StageEventCached There, and true, if packages and the setup script were not run for this session but taken
+// from a snapshot of what they left for one before.
+type StageEventCached bool
 
 // StageState How far a stage has come.
 type StageState string

@@ -12,11 +12,13 @@ import (
 	"github.com/agent-on-demand/aod/sprite"
 	"github.com/agent-on-demand/aod/sprite/local"
 	"github.com/agent-on-demand/aod/sprite/runtimes"
+	"github.com/agent-on-demand/aod/sprite/turn"
 )
 
 // backend is the Sprites service in use.
 type backend struct {
 	client    *sprite.Client
+	cache     turn.Cache // nil where there is none
 	install   func(context.Context, runtimes.Package, func(string)) error
 	preflight *preflight                       // nil if it is not on this machine
 	network   string                           // how far programs get in the network of a Sprite on this machine
@@ -41,7 +43,7 @@ func openSprites(ctx context.Context, c Config) (*backend, error) {
 	}
 	client := sprite.New(sprite.Config{Token: token, Dial: host.DialContext, Home: host.Home})
 	pre := &preflight{log: c.Log, attempt: func(ctx context.Context) error { return client.TryOut(ctx, "preflight-server") }}
-	return &backend{
+	b := &backend{
 		client:    client,
 		preflight: pre,
 		network:   host.Network(),
@@ -56,7 +58,23 @@ func openSprites(ctx context.Context, c Config) (*backend, error) {
 			defer cancel()
 			return host.Close(closing)
 		},
-	}, nil
+	}
+	if !c.NoCache {
+		b.cache = cache{host}
+	}
+	return b, nil
+}
+
+// cache keeps environments on this machine. The Sprites service has nothing like it: its checkpoints are of one Sprite, and no other can
+// be made from them.
+type cache struct{ *local.Host }
+
+func (c cache) CreateFrom(ctx context.Context, name string, of turn.Snapshot, labels ...string) (bool, error) {
+	return c.Host.CreateFrom(ctx, name, local.Snapshot(of), labels...)
+}
+
+func (c cache) Keep(ctx context.Context, name string, of turn.Snapshot, except ...string) error {
+	return c.Host.Keep(ctx, name, local.Snapshot(of), except...)
 }
 
 // openHost opens the Sprites of this machine. The runtimes' folder must exist.

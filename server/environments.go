@@ -79,6 +79,7 @@ func (s *Server) ArchiveEnvironment(ctx context.Context, r gen.ArchiveEnvironmen
 	if err != nil {
 		return nil, err
 	}
+	s.turns.ForgetEnvironment(env.ID)
 	return gen.ArchiveEnvironment200JSONResponse(environmentBody(env)), nil
 }
 
@@ -87,6 +88,7 @@ func (s *Server) DeleteEnvironment(ctx context.Context, r gen.DeleteEnvironmentR
 	if err := s.store.DeleteEnvironment(ctx, user(ctx), r.EnvironmentID); err != nil {
 		return nil, err
 	}
+	s.turns.ForgetEnvironment(r.EnvironmentID)
 	return gen.DeleteEnvironment200JSONResponse{Detail: "Environment deleted"}, nil
 }
 

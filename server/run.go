@@ -36,6 +36,7 @@ type Config struct {
 	CPUs         float64      // whose time a local Sprite may use; all if it is 0
 	Disk         int64        // bytes of the disk that a local Sprite may use; 20 GiB if it is 0
 	AllDisk      int64        // bytes that all local Sprites may use together; no limit if it is 0
+	NoCache      bool         // of what environments leave in local Sprites
 	AllowHosts   []string     // private ones that local Sprites may reach
 	Executable   string       // that local Sprites are started with; this program if empty
 
@@ -94,7 +95,7 @@ func Run(ctx context.Context, c Config) (err error) {
 
 	readers := hub.New(st)
 	turns := turn.New(turn.Options{
-		Store: st, Sprites: backend.client, Readers: readers, Log: c.Log, Keys: c.Keys, Install: backend.install, Versions: c.Versions, Available: backend.preflight.check,
+		Store: st, Sprites: backend.client, Readers: readers, Log: c.Log, Keys: c.Keys, Cache: backend.cache, Install: backend.install, Versions: c.Versions, Available: backend.preflight.check,
 		Sweep: turn.Sweep{Every: c.SweepEvery, Idle: c.SpriteIdle},
 	})
 	defer turns.Close()

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"gorm.io/gorm"
@@ -114,6 +115,19 @@ func (s *Store) DeleteEnvironment(ctx context.Context, user, id string) error {
 		}
 		return tx.Exec("DELETE FROM environments WHERE id = ?", id).Error
 	})
+}
+
+// LivingEnvironments returns the ids of all environments that are not archived.
+func (s *Store) LivingEnvironments(ctx context.Context) (map[string]bool, error) {
+	var ids []string
+	if err := s.read(ctx).Table("environments").Where("archived_at IS NULL").Pluck("id", &ids).Error; err != nil {
+		return nil, fmt.Errorf("read environments: %w", err)
+	}
+	living := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		living[id] = true
+	}
+	return living, nil
 }
 
 // EnvironmentVersions returns every version of the environment, the newest

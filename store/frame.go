@@ -34,6 +34,9 @@ func (r Row) render(id int64) []byte {
 			b = append(b, `, "message": `...)
 			b = appendJSON(b, r.Data)
 		}
+		if r.Cached {
+			b = append(b, `, "cached": true`...)
+		}
 		return append(b, "}\n\n"...)
 	}
 	b = append(b, `output", "id": `...)

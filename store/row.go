@@ -54,6 +54,8 @@ type Row struct {
 	Stage Stage
 	State StageState
 	Took  time.Duration // of a stage that has ended
+
+	Cached bool // what the stage does was done for a session before
 }
 
 // Span is a run of rows that were appended together: the row before them, and

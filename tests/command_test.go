@@ -274,6 +274,7 @@ func TestBadSettingsStopTheStart(t *testing.T) {
 		"AOD_SPRITE_ALLOW_HOSTS=10.0.0.0/99": `AOD_SPRITE_ALLOW_HOSTS: "10.0.0.0/99": not a network in CIDR form`,
 		"AOD_SPRITES_TOKEN=short":            "AOD_SPRITES_TOKEN: it is shorter than 20 characters",
 		"AOD_SPRITE_CPUS=0":                  "AOD_SPRITE_CPUS: it is not a number from 0.01 to 4096: 0",
+		"AOD_ENVIRONMENT_CACHE=yes":          "AOD_ENVIRONMENT_CACHE: it is not one of on, off: yes",
 		"AOD_ADDR=nonsense":                  "AOD_ADDR: address nonsense: missing port in address",
 	} {
 		_, words, err := aod(t, []string{setting}, "serve", "--data-dir", t.TempDir())

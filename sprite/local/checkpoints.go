@@ -135,13 +135,19 @@ func (s checkpoints) draft(ctx context.Context, from string, left int64, progres
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return "", fmt.Errorf("make checkpoint: %w", err)
 	}
-	if err := copyTrees(ctx, from, dir, left, progress); err != nil {
+	c := &copier{ctx: ctx, skip: shim.Scratch, left: left, progress: progress}
+	err := c.trees(from, dir, shim.Trees()...)
+	if err == nil {
+		err = synced(dir) // the names that come next must not reach the disk before what they name
+	}
+	if err != nil {
 		return "", errors.Join(err, removeTree(dir))
 	}
 	return dir, nil
 }
 
-func copyTrees(ctx context.Context, from, to string, left int64, progress func(entries, bytes int64)) error {
+// trees copies trees of a Sprite that are in one folder to another.
+func (c *copier) trees(from, to string, trees ...string) error {
 	src, err := os.Open(from)
 	if err != nil {
 		return fmt.Errorf("copy files: %w", err)
@@ -152,14 +158,22 @@ func copyTrees(ctx context.Context, from, to string, left int64, progress func(e
 		return fmt.Errorf("copy files: %w", err)
 	}
 	defer dst.Close()
-	c := &copier{ctx: ctx, links: dst, skip: shim.Scratch, left: left, progress: progress}
-	for _, tree := range shim.Trees() {
+	c.links = dst
+	for _, tree := range trees {
 		if err := c.entry(src, tree, dst, tree, tree, 0); err != nil {
 			return err
 		}
 	}
-	// The names that come next must not reach the disk before what they name.
-	if err := unix.Syncfs(int(dst.Fd())); err != nil {
+	return nil
+}
+
+// synced returns when what is in the file system of a folder is on disk.
+func synced(dir string) error {
+	f, err := os.Open(dir)
+	if err == nil {
+		err = errors.Join(unix.Syncfs(int(f.Fd())), f.Close())
+	}
+	if err != nil {
 		return fmt.Errorf("write files to disk: %w", err)
 	}
 	return nil

@@ -39,6 +39,8 @@ type copier struct {
 	skip func(rel string) bool
 	// links is the folder that hard links start from; nil where others can write to it, and then every name gets a file of its own.
 	links *os.File
+	// shift is what is added to the ids of owners.
+	shift int
 	// left is how many bytes of the disk the copy may take.
 	left int64
 	// progress, if not nil, hears now and then how far it is.
@@ -46,6 +48,8 @@ type copier struct {
 
 	entries, bytes int64
 	taken          int64 // of left
+	made           int64 // entries that are there now
+	size           int64 // of the files among them
 	seen           map[inode]string
 	noClone        bool
 	told           time.Time
@@ -82,11 +86,28 @@ func (c *copier) entry(from *os.File, name string, to *os.File, as, rel string, 
 	if depth > 0 && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.EEXIST)) {
 		return nil // gone since, or renamed and met twice
 	}
+	if err == nil && copied(st.Mode, st.Rdev) {
+		c.made++
+	}
 	var e *apiError
 	if err != nil && !errors.As(err, &e) && c.ctx.Err() == nil && depth == 0 {
 		return fmt.Errorf("copy %s: %w", name, err)
 	}
 	return err
+}
+
+// copied says whether a copy has what is of that mode.
+func copied(mode uint32, device uint64) bool {
+	switch mode & unix.S_IFMT {
+	case unix.S_IFDIR, unix.S_IFREG, unix.S_IFLNK, unix.S_IFIFO:
+		return true
+	}
+	return mode&unix.S_IFMT == unix.S_IFCHR && device == 0
+}
+
+// own makes the owner of an entry the owner of its copy.
+func (c *copier) own(st *unix.Stat_t) {
+	st.Uid, st.Gid = uint32(int(st.Uid)+c.shift), uint32(int(st.Gid)+c.shift)
 }
 
 // tick counts, tells, and ends a copy that nobody wants any more.
@@ -120,6 +141,7 @@ func (c *copier) dir(from *os.File, name string, to *os.File, as, rel string, de
 	}
 	defer src.Close()
 	defer func() { err = errors.Join(err, relock()) }()
+	c.own(&st)
 	if err := unix.Mkdirat(int(to.Fd()), as, 0o700); err != nil {
 		return err
 	}
@@ -163,6 +185,7 @@ func (c *copier) file(from *os.File, name string, to *os.File, as, rel string) (
 	if err != nil {
 		return err
 	}
+	c.own(&st)
 	dst := os.NewFile(uintptr(fd), as)
 	if err = c.content(dst, src, st.Size); err == nil {
 		err = adopt(dst, src, &st)
@@ -173,6 +196,7 @@ func (c *copier) file(from *os.File, name string, to *os.File, as, rel string) (
 		}
 		c.seen[id] = rel
 	}
+	c.size += st.Size
 	return err
 }
 
@@ -188,6 +212,7 @@ func (c *copier) link(from *os.File, name string, to *os.File, as string, st *un
 	if err := unix.Symlinkat(string(buf[:n]), int(to.Fd()), as); err != nil {
 		return err
 	}
+	c.own(st)
 	return named(to, as, st)
 }
 
@@ -195,6 +220,7 @@ func (c *copier) node(to *os.File, as string, st *unix.Stat_t) error {
 	if err := unix.Mknodat(int(to.Fd()), as, st.Mode, 0); err != nil {
 		return err
 	}
+	c.own(st)
 	return named(to, as, st)
 }
 

@@ -18,6 +18,10 @@
 //   - A checkpoint is a copy of the Sprite's files while it runs: what a program has not finished writing is as after a power cut. It is
 //     there as a whole or not at all. Owners, modes, times, links, holes and attributes come along; sockets do not.
 //   - A restore, once it begins to replace files, is finished, by the next Host if need be. It ends everything that runs in the Sprite.
+//   - A snapshot is what CreateFrom makes Sprites of: their layers lie over its, and their root folder is a copy of its, of which some are ready
+//     before they are asked for. It is there as a whole or not at all, belongs to the machine as this was when it was made, stays as long as
+//     a Sprite needs it, and else is the first to go when the disk runs short. Without isolation there are none: programs know their Sprite
+//     by its path then.
 //   - The file API follows links as the Sprite sees them, never out of its tree. Copies keep links as links, leave out sockets, and appear
 //     complete or not at all.
 package local

@@ -70,6 +70,8 @@ type Host struct {
 	errands errands
 	groups  cgroup.Home
 	quota   quota
+	kept    snapshots
+	spares  spares
 
 	// Exec connections leave the server's care; they and what runs in the background end with ctx and are counted here.
 	ctx    context.Context
@@ -94,6 +96,7 @@ func Open(ctx context.Context, opts Options) (*Host, error) {
 		return nil, fmt.Errorf("local sprites host: %w", err)
 	}
 	h := &Host{opts: opts, hosts: hosts, log: opts.Log, ln: newPipeListener(), starter: shim.NewStarter(opts.Executable), served: make(chan struct{})}
+	h.kept = snapshots{dir: filepath.Join(opts.Dir, snapshotsDir), inUse: h.layeredOver}
 	h.ctx, h.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	if h.groups, err = cgroup.Settle(); err != nil {
 		h.log.Warn("sprites have no control groups", "error", err)
@@ -115,6 +118,7 @@ func Open(ctx context.Context, opts Options) (*Host, error) {
 			h.log.Error("local sprites host stopped", "error", err)
 		}
 	}()
+	h.work.Go(h.tendSnapshots)
 	h.work.Go(func() {
 		if err := h.prepare(h.ctx); err != nil && h.ctx.Err() == nil {
 			h.log.Warn("cannot prepare for sprites yet", "error", err)
@@ -246,6 +250,7 @@ func (h *Host) Close(ctx context.Context) error {
 	}
 	<-h.served
 	h.work.Wait()
+	err = errors.Join(err, h.spares.drop(func(spare) bool { return true }))
 	h.starter.Close()
 	return err
 }

@@ -33,9 +33,13 @@ func (h *Host) config(r record) (shim.Config, error) {
 	if err != nil {
 		return shim.Config{}, fmt.Errorf("encode network: %w", err)
 	}
+	snapshot := ""
+	if r.Snapshot != "" {
+		snapshot = h.kept.path(r.Snapshot)
+	}
 	return shim.Config{
 		Name: r.Name, Isolation: h.opts.Isolation, Dir: h.dir(r.Name), Base: r.Base, Skeleton: h.opts.Skeleton, Shares: h.opts.Shares,
-		Policy: policy, Network: told, Ports: ports(h.hosts), Idle: h.opts.Idle,
+		Snapshot: snapshot, Policy: policy, Network: told, Ports: ports(h.hosts), Idle: h.opts.Idle,
 		Processes: h.opts.Processes, Memory: h.opts.Memory, CPUs: h.opts.CPUs, Disk: h.opts.Disk,
 	}, nil
 }

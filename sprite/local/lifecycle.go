@@ -22,20 +22,37 @@ const (
 
 	skeletonDir = ".skeleton"
 	trashDir    = ".trash"
+
+	snapshotsDir = ".snapshots"
+	sparesDir    = ".spares"
 )
 
 // create makes a Sprite and starts it once, so that what is wrong with this machine is known before anybody counts on the Sprite.
 func (h *Host) create(ctx context.Context, name string, labels []string) (record, error) {
+	return h.createWith(ctx, name, labels, 0, func(*record) error { return nil })
+}
+
+// createWith makes a Sprite whose files are what fill leaves in its folder, before it is started. Where base is not 0 it begins the
+// Sprite's ids, which nobody else has.
+func (h *Host) createWith(ctx context.Context, name string, labels []string, base int, fill func(*record) error) (record, error) {
 	if err := h.room(0); err != nil {
 		return record{}, err
 	}
-	release := h.gates.own(name)
-	r, err := h.found(name, labels)
-	release()
-	if err != nil {
+	if err := h.prepare(ctx); err != nil { // it is part of the machine
 		return record{}, err
 	}
-	if err := h.warm(ctx, r); err != nil {
+	release := h.gates.own(name)
+	r, err := h.found(name, labels, base)
+	if err != nil {
+		release()
+		return record{}, err
+	}
+	err = fill(&r)
+	release()
+	if err == nil {
+		err = h.warm(ctx, r)
+	}
+	if err != nil {
 		return record{}, errors.Join(err, h.destroy(context.WithoutCancel(ctx), name))
 	}
 	if r.Isolation == None {
@@ -45,7 +62,7 @@ func (h *Host) create(ctx context.Context, name string, labels []string) (record
 }
 
 // found lays out the folder of a new Sprite under the lock that keeps ids unique.
-func (h *Host) found(name string, labels []string) (record, error) {
+func (h *Host) found(name string, labels []string, base int) (record, error) {
 	unlock, err := h.lock()
 	if err != nil {
 		return record{}, err
@@ -60,9 +77,13 @@ func (h *Host) found(name string, labels []string) (record, error) {
 	if err := removeTree(h.dir(name)); err != nil { // left by a create that was cut short
 		return record{}, err
 	}
+	ground, err := h.ground()
+	if err != nil {
+		return record{}, err
+	}
 	now := time.Now().UTC()
-	r := record{ID: "sprite-" + rand.Text(), Name: name, Labels: labels, Isolation: h.opts.Isolation, Created: now, Updated: now}
-	if shim.ManyIDs() && r.Isolation == Namespaces {
+	r := record{ID: "sprite-" + rand.Text(), Name: name, Labels: labels, Isolation: h.opts.Isolation, Ground: ground, Base: base, Created: now, Updated: now}
+	if base == 0 && shim.ManyIDs() && r.Isolation == Namespaces {
 		if r.Base, err = h.freeBase(); err != nil {
 			return record{}, err
 		}
@@ -109,6 +130,9 @@ func (h *Host) freeBase() (int, error) {
 	taken := map[int]bool{}
 	for _, r := range sprites {
 		taken[r.Base] = true
+	}
+	if err := h.reserved(taken); err != nil {
+		return 0, err
 	}
 	for base := shim.FirstID; base < shim.LastID; base += shim.IDs {
 		if !taken[base] {

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -28,8 +29,19 @@ type quota struct {
 // sumAge is how old the sum over all Sprites may be where it is needed often.
 const sumAge = time.Second
 
-// room refuses what would take n more bytes from the disk that all Sprites share.
+// room refuses what would take n more bytes from the disk that all Sprites share. Snapshots go first.
 func (h *Host) room(n int64) error {
+	for {
+		err := h.tight(n)
+		var full *apiError
+		if !errors.As(err, &full) || !h.evict() {
+			return err
+		}
+	}
+}
+
+// tight is room with the snapshots that there are.
+func (h *Host) tight(n int64) error {
 	space, err := disk.SpaceOf(h.opts.Dir)
 	if err != nil {
 		return err
@@ -50,7 +62,7 @@ func (h *Host) room(n int64) error {
 	return nil
 }
 
-// sum is what all Sprites use, as of their last measurements.
+// sum is what all Sprites and the snapshots use, as of their last measurements.
 func (h *Host) sum() (int64, error) {
 	q := &h.quota
 	q.mu.Lock()
@@ -66,8 +78,23 @@ func (h *Host) sum() (int64, error) {
 	for _, n := range sizes {
 		q.sum += n
 	}
+	kept, err := h.kept.all()
+	if err != nil {
+		return 0, err
+	}
+	for _, s := range kept {
+		q.sum += s.Bytes
+	}
+	q.sum += h.spares.bytes()
 	q.known = time.Now()
 	return q.sum, nil
+}
+
+// forget makes the next sum a new one.
+func (q *quota) forget() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.known = time.Time{}
 }
 
 // Sizes answers how many bytes of the disk each Sprite uses, as of its last measurement.

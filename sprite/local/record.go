@@ -24,6 +24,10 @@ type record struct {
 	Policy egress.Policy `json:"policy"`
 	// Isolation is what the Sprite's files are laid out for.
 	Isolation Isolation `json:"isolation,omitempty"`
+	// Ground is what the machine was when the Sprite was made.
+	Ground string `json:"ground,omitempty"`
+	// Snapshot names the folder of the snapshot that the Sprite is layered over, which stays as long as the Sprite.
+	Snapshot string `json:"snapshot,omitempty"`
 	// Base is the first of the Sprite's host ids; 0 where the host is an ordinary user.
 	Base int `json:"base,omitempty"`
 }

@@ -24,6 +24,12 @@ func (h *Host) sweep(ctx context.Context) error {
 	if err := shim.SweepGroups(h.opts.Dir); err != nil {
 		h.log.Warn("cannot remove the control groups of dead sprites", "error", err)
 	}
+	if err := h.kept.clean(); err != nil {
+		h.log.Warn("cannot remove a draft of a snapshot", "error", err)
+	}
+	if err := h.cleanSpares(); err != nil {
+		h.log.Warn("cannot remove a copy of a snapshot", "error", err)
+	}
 	trash := filepath.Join(h.opts.Dir, trashDir)
 	entries, err := os.ReadDir(trash)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -17,10 +17,7 @@ func (w *worker) lay() ([]string, error) {
 		return nil, err
 	}
 	command := w.runtime.Command(runtimes.Turn{Agent: w.agent(), Number: w.number, Prompt: w.brief.Turn.Prompt, Conversation: w.brief.Session.Conversation})
-	files := []runtimes.File{{Path: w.folder() + "/prompt", Data: command.Stdin, Mode: 0o600}}
-	if w.number > 1 { // the first turn comes right after the stage that wrote it
-		files = append(files, w.envFile())
-	}
+	files := []runtimes.File{{Path: w.folder() + "/prompt", Data: command.Stdin, Mode: 0o600}, w.envFile()}
 	if err := w.write(w.ctx, files); err != nil {
 		return nil, err
 	}
@@ -41,8 +38,10 @@ func (w *worker) locate(ctx context.Context) error {
 	return nil
 }
 
-func (w *worker) writeEnvFile(ctx context.Context) error {
-	return w.write(ctx, []runtimes.File{w.envFile()})
+// makeEnvFile makes the file that gets the variables with each turn: no setup shall find
+// them, for what it leaves may be where other sessions start from.
+func (w *worker) makeEnvFile(ctx context.Context) error {
+	return w.write(ctx, []runtimes.File{{Path: envPath, Mode: 0o600}})
 }
 
 // envFile has one assignment a line for a shell to read; of two of the same

@@ -1,6 +1,7 @@
 package turn
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -61,7 +62,8 @@ func (w *worker) provisionOnce(ctx context.Context) (failed *step, err error) {
 		case err != nil:
 			return &s, err
 		}
-		if err := w.add(store.Row{Stage: s.stage, State: store.StageDone, Took: time.Since(s.began)}); err != nil {
+		saved := w.cached && s.stage == store.StageProvisionSetup
+		if err := w.add(store.Row{Stage: s.stage, State: store.StageDone, Took: time.Since(s.began), Cached: saved}); err != nil {
 			return nil, err
 		}
 	}
@@ -100,8 +102,8 @@ func (w *worker) steps() []step {
 		{stage: store.StageNetworkPolicy, blame: prepare, skipped: !limited, do: func(ctx context.Context) error {
 			return w.Sprites.Allow(ctx, w.brief.Session.Sprite, hosts)
 		}},
-		{stage: store.StageEnvFile, blame: prepare, do: w.writeEnvFile},
-		{stage: store.StageGitCredentials, blame: prepare, skipped: len(w.brief.Repositories) == 0, do: w.writeGitCredentials},
+		{stage: store.StageEnvFile, blame: prepare, do: w.makeEnvFile},
+		{stage: store.StageGitCredentials, blame: prepare, skipped: len(w.brief.Repositories) == 0, do: w.makeGitCredentials},
 		{stage: store.StageProvisionSetup, blame: "Provisioning script failed: ", do: w.setUp},
 		{stage: store.StageRuntimeConfig, blame: "Failed to write runtime config: ", do: w.configure},
 		{stage: store.StageSkills, blame: "Failed to write skills: ", skipped: len(w.brief.Agent.Skills) == 0, do: w.addSkills},
@@ -128,7 +130,14 @@ func (w *worker) add(row store.Row) error {
 }
 
 func (w *worker) createSprite(ctx context.Context) error {
-	err := w.Sprites.Create(ctx, w.brief.Session.Sprite, "aod", "deployment:"+w.Store.Deployment(), "session:"+w.session)
+	labels := []string{"aod", "deployment:" + w.Store.Deployment(), "session:" + w.session}
+	if err := w.createFrom(ctx, labels...); err != nil {
+		return err
+	}
+	if w.cached {
+		return w.locate(ctx)
+	}
+	err := w.Sprites.Create(ctx, w.brief.Session.Sprite, labels...)
 	if err != nil {
 		// The answer to an earlier attempt may have been lost: nobody else makes Sprites of that name.
 		if there, asked := w.Sprites.Exists(ctx, w.brief.Session.Sprite); asked != nil || !there {
@@ -142,15 +151,15 @@ func (w *worker) createSprite(ctx context.Context) error {
 }
 
 func (w *worker) installRuntime(ctx context.Context) error {
-	if w.runtime.Install == nil {
+	p := w.installed()
+	if p == nil {
 		return nil
 	}
-	p := *w.runtime.Install
 	there := "command -v " + p.Binary
-	if version := w.Versions[w.runtime.Name]; version != "" {
-		p.Version, there = version, there+" && "+p.Binary+" --version | grep -qwF -e "+quote(version)
+	if p.Version != w.runtime.Install.Version { // it is not enough that there is some version
+		there += " && " + p.Binary + " --version | grep -qwF -e " + quote(p.Version)
 	}
-	if err := w.bringIn(ctx, p, there); err != nil || p.Needs == "" {
+	if err := w.bringIn(ctx, *p, there); err != nil || p.Needs == "" {
 		return err
 	}
 	found, err := w.holds(ctx, "command -v "+p.Needs)
@@ -158,6 +167,17 @@ func (w *worker) installRuntime(ctx context.Context) error {
 		err = fmt.Errorf("%s needs %s, which is not in the Sprite", p.Binary, p.Needs)
 	}
 	return err
+}
+
+// installed is the package of the session's runtime, in the version that the operator
+// wants; nil if every Sprite has the runtime.
+func (w *worker) installed() *runtimes.Package {
+	if w.runtime.Install == nil {
+		return nil
+	}
+	p := *w.runtime.Install
+	p.Version = cmp.Or(w.Versions[w.runtime.Name], p.Version)
+	return &p
 }
 
 // bringIn makes a runtime's program appear in the Sprite; there is a command line that

@@ -38,9 +38,26 @@ var packageManagers = []struct {
 // distribution would rather not (PEP 668): the Sprite is nobody else's.
 const setupEnv = "DEBIAN_FRONTEND=noninteractive GIT_TERMINAL_PROMPT=0 PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore"
 
-// setUp runs the provisioning script, if there is anything for it to do.
+// setUp runs the provisioning script, if there is anything for it to do, in two parts: what the environment alone asks for, and what has
+// to do with this session. The Sprite holds no secret until the first has run, because a snapshot is made of what that leaves.
 func (w *worker) setUp(ctx context.Context) error {
-	lines := w.setupLines()
+	shared, own := w.scripts()
+	if !w.cached {
+		if err := w.runLines(ctx, shared); err != nil {
+			return err
+		}
+		w.keep(ctx)
+	}
+	if len(w.brief.Repositories) > 0 {
+		if err := w.writeGitCredentials(ctx); err != nil {
+			return err
+		}
+	}
+	return w.runLines(ctx, own)
+}
+
+// runLines runs a part of the provisioning script.
+func (w *worker) runLines(ctx context.Context, lines []string) error {
 	if len(lines) == 0 {
 		return nil
 	}
@@ -51,9 +68,9 @@ func (w *worker) setUp(ctx context.Context) error {
 	return w.exec(ctx, []string{"bash", "-l", w.place.Real(setupPath)})
 }
 
-// setupLines install the packages, bring in the repositories, and are the
-// environment's own script.
-func (w *worker) setupLines() []string {
+// scripts install the packages, bring in the repositories, and are the environment's
+// own script: first what is the same for all sessions like this one, then what is not.
+func (w *worker) scripts() (shared, own []string) {
 	var lines []string
 	for _, manager := range packageManagers {
 		packages := w.brief.Environment.Packages[manager.name]
@@ -67,11 +84,15 @@ func (w *worker) setupLines() []string {
 			lines = append(lines, manager.command+" "+quoteAll(packages))
 		}
 	}
+	packages := len(lines)
 	lines = append(lines, w.clones()...)
-	if own := strings.TrimSpace(w.brief.Environment.SetupScript); own != "" {
-		lines = append(lines, own)
+	if script := strings.TrimSpace(w.brief.Environment.SetupScript); script != "" {
+		lines = append(lines, script)
 	}
-	return lines
+	if len(w.brief.Session.Resources) == 0 {
+		return lines, nil
+	}
+	return lines[:packages], lines[packages:]
 }
 
 // clones are the lines that bring the repositories in. The tokens are in a file
@@ -98,6 +119,11 @@ func (w *worker) clones() []string {
 		lines = append(lines, "rm -f "+tokens)
 	}
 	return lines
+}
+
+// makeGitCredentials makes the file that gets the tokens when they are needed.
+func (w *worker) makeGitCredentials(ctx context.Context) error {
+	return w.write(ctx, []runtimes.File{{Path: credentialsPath, Mode: 0o600}})
 }
 
 func (w *worker) writeGitCredentials(ctx context.Context) error {

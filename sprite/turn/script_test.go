@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,6 +20,12 @@ func testWorker(t *testing.T, brief store.Brief) *worker {
 		t.Fatal("no shell")
 	}
 	return &worker{Supervisor: &Supervisor{Options: Options{Keys: map[string]store.Secret{"A": store.NewSecret("key"), "B": store.NewSecret("key")}}}, brief: &brief, runtime: shell}
+}
+
+// setupLines are all of the provisioning script.
+func setupLines(w *worker) []string {
+	shared, own := w.scripts()
+	return append(slices.Clone(shared), own...)
 }
 
 func TestSetupInstallsClonesAndRunsInOrder(t *testing.T) {
@@ -41,7 +48,7 @@ trap 'rm -f /home/sprite/.aod/git-credentials' EXIT
 ` + git + `'https://github.com/c/d' '/d' || { code=$?; echo 'cannot clone https://github.com/c/d: there is no such repository, or its authorization_token may not read it, or the network does not let it through' >&2; exit $code; }
 rm -f /home/sprite/.aod/git-credentials
 echo done`
-	if got := strings.Join(w.setupLines(), "\n"); got != want {
+	if got := strings.Join(setupLines(w), "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	if credentials := w.credentials(); credentials != "https://t%40ken:x-oauth-basic@github.com/c/d\n" {
@@ -66,7 +73,7 @@ func TestSetupClonesWhereTheSpriteIs(t *testing.T) {
 		Repositories: map[string]store.Secret{"/workspace/a": store.NewSecret("t")},
 	})
 	w.place = runtimes.PlaceAt(home)
-	script := "set -e; cd " + quote(origin) + "; git init -q; git -c user.name=n -c user.email=e commit -q --allow-empty -m first\n" + strings.Join(w.setupLines(), "\n")
+	script := "set -e; cd " + quote(origin) + "; git init -q; git -c user.name=n -c user.email=e commit -q --allow-empty -m first\n" + strings.Join(setupLines(w), "\n")
 	if !strings.Contains(script, "credential.helper="+quote("store --file="+quote(tokens))+" clone") {
 		t.Errorf("the tokens are not named: %s", script)
 	}
@@ -88,7 +95,7 @@ func TestSetupSaysWhatItCannotClone(t *testing.T) {
 	t.Parallel()
 	gone := filepath.Join(t.TempDir(), "gone")
 	w := testWorker(t, store.Brief{Session: store.Session{Resources: []store.Resource{{URL: gone, MountPath: t.TempDir() + "/x"}}}})
-	out, err := exec.Command("bash", "-c", "set -e\n"+strings.Join(w.setupLines(), "\n")+"\necho never").CombinedOutput()
+	out, err := exec.Command("bash", "-c", "set -e\n"+strings.Join(setupLines(w), "\n")+"\necho never").CombinedOutput()
 	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != 128 || strings.Contains(string(out), "never") {
 		t.Errorf("%v", err)
 	}

@@ -59,6 +59,8 @@ type Options struct {
 
 	// Keys are the operator's variables for every session's environment file.
 	Keys map[string]store.Secret
+	// Cache, if not nil, keeps what environments leave in a Sprite.
+	Cache Cache
 	// Install makes a runtime's program appear in every Sprite. Where it is nil,
 	// the program is installed in each Sprite that lacks it.
 	// say tells what takes long.

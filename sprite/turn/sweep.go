@@ -33,6 +33,9 @@ func (s *Supervisor) sweep() {
 		if err != nil {
 			s.complain("sweep", "error", err)
 		}
+		if err := s.sweepCache(); err != nil {
+			s.complain("sweep the environment cache", "error", err)
+		}
 		select {
 		case <-tick.C:
 		case <-s.ctx.Done():

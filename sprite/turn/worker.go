@@ -29,6 +29,7 @@ type worker struct {
 	journal journal        // of the turn, when there is a Sprite
 	started time.Time      // when the turn was
 	stage   store.Stage    // of provisioning that is under way
+	cached  bool           // the Sprite has been made from a snapshot
 }
 
 func newWorker(s *Supervisor, session string, number int) *worker {

@@ -43,7 +43,7 @@ var known = []string{
 	"AOD_ADDR", "AOD_DATA_DIR", "AOD_PUBLIC_URL", "AOD_BOOTSTRAP_TOKEN", "AOD_ENCRYPTION_KEY",
 	"AOD_MAX_CONCURRENT_SESSIONS", "AOD_RUNTIMES_DIR", "AOD_SPRITE_ISOLATION", "AOD_SPRITE_ALLOW_HOSTS", "AOD_SPRITE_PROCESSES",
 	"AOD_SPRITE_MEMORY", "AOD_SPRITE_CPUS", "AOD_SPRITE_DISK", "AOD_SPRITES_DISK", "AOD_SPRITE_IDLE_TTL", "AOD_SPRITES_TOKEN",
-	"AOD_CORS_ORIGINS", "AOD_LOG_FORMAT", "AOD_LOG_LEVEL", "AOD_API_URL", "AOD_API_TOKEN", "AOD_SESSION_ID", "AOD_MODEL",
+	"AOD_ENVIRONMENT_CACHE", "AOD_CORS_ORIGINS", "AOD_LOG_FORMAT", "AOD_LOG_LEVEL", "AOD_API_URL", "AOD_API_TOKEN", "AOD_SESSION_ID", "AOD_MODEL",
 }
 
 // secrets have a twin with _FILE at its end that names a file with the value.
@@ -78,6 +78,7 @@ func configure(f *flags) (server.Config, error) {
 		CPUs:           env.decimal("AOD_SPRITE_CPUS"),
 		Disk:           env.size("AOD_SPRITE_DISK", defaultDisk),
 		AllDisk:        env.size("AOD_SPRITES_DISK", 0),
+		NoCache:        !env.on("AOD_ENVIRONMENT_CACHE"),
 		SpriteIdle:     env.duration("AOD_SPRITE_IDLE_TTL", f.spriteIdle, defaultIdle),
 		Keys:           map[string]store.Secret{},
 		Versions:       map[string]string{},
@@ -167,6 +168,18 @@ func (e *environment) count(name string, standard int) int {
 		e.fail(name, "it is not a whole number of at least 1: "+text)
 	}
 	return n
+}
+
+// on reads a variable that is on unless it says off.
+func (e *environment) on(name string) bool {
+	switch text := e.get(name); text {
+	case "", "on":
+		return true
+	case "off":
+	default:
+		e.fail(name, "it is not one of on, off: "+text)
+	}
+	return false
 }
 
 // duration reads a flag or else a variable that holds a time of at least a second, or 0.

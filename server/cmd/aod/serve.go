@@ -54,6 +54,9 @@ be replaced by one with _FILE at its end that names a file.
   AOD_SPRITE_DISK              disk space of a local Sprite (20GiB)
   AOD_SPRITES_DISK             disk space of all local Sprites together (no limit,
                                but they leave 1 GiB or 2 % free)
+  AOD_ENVIRONMENT_CACHE        on or off (on): on this machine, a session starts from what
+                               its environment's packages and setup script left for
+                               the first one
   AOD_SPRITE_IDLE_TTL          how long a completed session keeps its Sprite, and can be
                                prompted again, as in 168h or 30m; 0 is for ever (168h)
   AOD_SPRITE_ALLOW_HOSTS       private and loopback hosts that local Sprites may reach

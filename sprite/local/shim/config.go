@@ -23,6 +23,9 @@ type Config struct {
 	Base int `json:"base,omitempty"`
 	// Skeleton is the folder that BuildSkeleton has made, shared by all Sprites.
 	Skeleton string `json:"skeleton,omitempty"`
+	// Snapshot is the folder of another Sprite's trees, of which the layers come between the host's and this Sprite's; empty means none.
+	// Where Base is not 0, its files have the ids that the Sprite sees.
+	Snapshot string `json:"snapshot,omitempty"`
 	// Shares are host folders that the Sprite can read.
 	Shares []Share `json:"shares,omitempty"`
 	// Policy says which hosts the Sprite can reach, in the words of the API. Only the Carrier reads it, and the Sprite.
@@ -77,6 +80,9 @@ func Root(dir string) string { return filepath.Join(dir, "root") }
 
 // layersDir holds the upper and work folders of the overlays, out of the Sprite's sight.
 func layersDir(dir string) string { return filepath.Join(dir, "ov") }
+
+// upperOf holds what a Sprite has changed of a layered tree.
+func upperOf(dir, tree string) string { return layersDir(dir) + tree + "/u" }
 
 const (
 	searchPath = "/.sprite/bin:/home/sprite/.local/bin:/opt/aod/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

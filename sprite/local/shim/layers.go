@@ -65,7 +65,7 @@ func (w *world) relink(name, target string) error {
 // layers mounts the host's trees under layers that belong to the Sprite alone and are out of its reach.
 func (w *world) layers() error {
 	for _, l := range w.lowers {
-		upper, work := layersDir(stagedSprite)+l+"/u", layersDir(stagedSprite)+l+"/w"
+		upper, work := upperOf(stagedSprite, l), layersDir(stagedSprite)+l+"/w"
 		for _, d := range []string{upper, work} {
 			if err := os.MkdirAll(d, 0o755); err != nil {
 				return fmt.Errorf("make layer of %s: %w", l, err)
@@ -75,7 +75,11 @@ func (w *world) layers() error {
 		if err := w.tree.mkdir(rel); err != nil {
 			return err
 		}
-		options := "lowerdir=" + w.lower[l] + ",upperdir=" + upper + ",workdir=" + work + ",userxattr"
+		lower := w.lower[l]
+		if w.cfg.Snapshot != "" {
+			lower = upperOf(stagedSnapshot, l) + ":" + lower
+		}
+		options := "lowerdir=" + lower + ",upperdir=" + upper + ",workdir=" + work + ",userxattr"
 		if err := w.tree.mount("overlay", rel, "overlay", unix.MS_NOSUID|unix.MS_NODEV, options); err != nil {
 			return failure(stepOverlay+" "+l, err)
 		}

@@ -178,7 +178,8 @@ func (m *machine) wait() error {
 	return nil
 }
 
-// hostTrees clones the host folders that go into the Sprite, with the ids of the Sprite. Order: layers, shares, Sprite folder, binary.
+// hostTrees clones the host folders that go into the Sprite, with the ids of the Sprite. Order: layers, shares, snapshot, Sprite
+// folder, binary.
 func hostTrees(cfg Config, initPid int) (fds []int, err error) {
 	defer func() {
 		if err != nil {
@@ -202,7 +203,11 @@ func hostTrees(cfg Config, initPid int) (fds []int, err error) {
 	for _, tree := range lowers() {
 		paths = append(paths, cfg.source(tree))
 	}
-	for _, path := range append(paths, sources(cfg.Shares)...) {
+	paths = append(paths, sources(cfg.Shares)...)
+	if cfg.Snapshot != "" {
+		paths = append(paths, cfg.Snapshot)
+	}
+	for _, path := range paths {
 		fd, err := clone(path)
 		if err != nil {
 			return fds, err

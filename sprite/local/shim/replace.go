@@ -17,7 +17,10 @@ const restoring = "restoring"
 const Replaced = "replaced."
 
 // trees hold all that a Sprite has changed.
-var trees = []string{"root", "ov"}
+var trees = []string{RootTree, "ov"}
+
+// RootTree is the tree, of Trees, that is not made of layers.
+const RootTree = "root"
 
 // Trees names the folders, in a Sprite's folder, that hold all that it has changed.
 func Trees() []string { return trees }
@@ -28,6 +31,15 @@ func Scratch(path string) bool {
 		if path == layersDir("")+l+"/w" {
 			return true
 		}
+	}
+	return false
+}
+
+// Volatile says whether a path in a Sprite's folder is one that every start writes anew, with what is this Sprite's alone.
+func Volatile(path string) bool {
+	switch path {
+	case upperOf("", etcTree) + "/hosts", upperOf("", etcTree) + "/hostname", upperOf("", etcTree) + "/resolv.conf":
+		return true
 	}
 	return false
 }

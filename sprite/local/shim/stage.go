@@ -13,6 +13,7 @@ const (
 	stagedRoot     = staging + "/root"
 	stagedSprite   = staging + "/sprite"
 	stagedSkeleton = staging + "/skeleton"
+	stagedSnapshot = staging + "/snapshot"
 	stagedBinary   = staging + "/init"
 )
 
@@ -49,6 +50,9 @@ func (w *world) attachClones(fds []int) func() error {
 			w.share[s.Target] = staging + "/share" + strconv.Itoa(i)
 			targets = append(targets, w.share[s.Target])
 		}
+		if w.cfg.Snapshot != "" {
+			targets = append(targets, stagedSnapshot)
+		}
 		targets = append(targets, stagedSprite, stagedBinary)
 		if len(fds) != len(targets) {
 			return fmt.Errorf("%d host folders instead of %d", len(fds), len(targets))
@@ -84,6 +88,10 @@ func (w *world) pin() (func() error, error) {
 		return nil, fmt.Errorf("find own binary: %w", err)
 	}
 	paths := []string{w.cfg.Dir, w.cfg.Skeleton, binary}
+	if w.cfg.Snapshot != "" {
+		paths = append(paths, w.cfg.Snapshot)
+		binds = append(binds, bind{target: stagedSnapshot, dir: true, attr: shielded | unix.MOUNT_ATTR_RDONLY})
+	}
 	for i, s := range w.cfg.Shares {
 		w.share[s.Target] = staging + "/share" + strconv.Itoa(i)
 		paths = append(paths, s.Source)
