@@ -43,7 +43,7 @@ printf %s "${S:0:half}"`
 		}
 	})
 	a.promise("8.3 what a failed stage quotes has no secrets, also where the quote begins", func(a *api) {
-		env := a.environment("leaking", `,"setup_script":". $HOME/.aod/env; printf %s \"$S\" >&2; for i in $(seq 1980); do printf . >&2; done; false"`)
+		env := a.environment("leaking", `,"setup_script":"printf %s '`+s.plant("secret_env_vars")+`' >&2; for i in $(seq 1980); do printf . >&2; done; false"`)
 		id := a.in(a.shell(), "echo never", `,"environment_id":"`+env+`","secret_env_vars":{"S":"`+s.plant("secret_env_vars")+`"}`).want(202).text("id")
 		stream := a.stream(id)
 		want := "provision failed: Provisioning script failed: exit code 1\nstderr:\n[redacted]" + strings.Repeat(".", 1980) + "\n"

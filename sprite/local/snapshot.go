@@ -171,8 +171,9 @@ func (h *Host) Keep(ctx context.Context, name string, of Snapshot, except ...str
 	}
 	made.Bytes = c.taken
 	h.work.Go(func() { // the disk is slow
-		defer unlock()
-		if err := h.kept.add(draft, id, made); err != nil {
+		err := h.kept.add(draft, id, made)
+		unlock()
+		if err != nil {
 			h.log.Info("a snapshot is not kept", "environment", of.Environment, "version", of.Version, "error", errors.Join(err, removeTree(draft)))
 			return
 		}

@@ -44,6 +44,7 @@ const (
 
 var (
 	errNoSnapshot = errors.New("there is no such snapshot")
+	errBusy       = fmt.Errorf("%w: somebody is at it", errNoSnapshot)
 	errDamaged    = errors.New("the snapshot is damaged")
 )
 
@@ -126,6 +127,10 @@ func (s *snapshots) open(id string) (found snapshot, close func(), err error) {
 	}
 	path := s.path(folder)
 	close, err = lockFolder(path, unix.LOCK_SH)
+	for tries := 0; errors.Is(err, errBusy) && tries < 20; tries++ { // whoever has just made it is about to let go of it
+		time.Sleep(5 * time.Millisecond)
+		close, err = lockFolder(path, unix.LOCK_SH)
+	}
 	if err != nil {
 		return found, nil, err
 	}
@@ -150,7 +155,7 @@ func lockFolder(path string, how int) (unlock func(), err error) {
 	if err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB); err != nil {
 		_ = f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			err = errNoSnapshot
+			err = errBusy
 		}
 		return nil, err
 	}
