@@ -96,7 +96,7 @@ func TestStages(t *testing.T) {
 	})
 	a.promise("8.3 a limited network is closed before the setup, and says what it refuses", func(a *api) {
 		env := a.environment("limited", `,"networking":{"type":"limited","allowed_hosts":["example.com"]},"setup_script":"curl -s http://denied.test/ > /tmp/answer"`)
-		id := a.in(a.shell(), "cat /tmp/answer; curl -s http://denied.test:80/ > /dev/null; true", `,"environment_id":"`+env+`"`).want(202).text("id")
+		id := a.in(a.shell(), "cat /tmp/answer; for i in $(seq 30); do curl -s http://denied.test:80/ > /dev/null; sleep 0.1; done" /* what is refused is told to those who are connected by then */, `,"environment_id":"`+env+`"`).want(202).text("id")
 		all := a.stream(id).rest()
 		const refusal = "denied.test:80 is not on this sprite's network allow-list\n"
 		if text := output(all, "stdout", 1); text != "sprite network policy: "+refusal {
