@@ -134,14 +134,12 @@ func (w *worker) createSprite(ctx context.Context) error {
 	if err := w.createFrom(ctx, labels...); err != nil {
 		return err
 	}
-	if w.cached {
-		return w.locate(ctx)
-	}
-	err := w.Sprites.Create(ctx, w.brief.Session.Sprite, labels...)
-	if err != nil {
-		// The answer to an earlier attempt may have been lost: nobody else makes Sprites of that name.
-		if there, asked := w.Sprites.Exists(ctx, w.brief.Session.Sprite); asked != nil || !there {
-			return err
+	if !w.cached {
+		if err := w.Sprites.Create(ctx, w.brief.Session.Sprite, labels...); err != nil {
+			// The answer to an earlier attempt may have been lost: nobody else makes Sprites of that name.
+			if there, asked := w.Sprites.Exists(ctx, w.brief.Session.Sprite); asked != nil || !there {
+				return err
+			}
 		}
 	}
 	if err := w.locate(ctx); err != nil {
