@@ -52,7 +52,8 @@ func (t *fileTree) writeDraft(dir *os.Root, draft string, content io.Reader, mod
 	return n, errors.Join(err, f.Close())
 }
 
-// mkdirAll makes a folder and its parents, which then belong to the Sprite.
+// mkdirAll makes a folder and its parents. Each belongs to the Sprite as soon as it has
+// its name, for a host that is killed in between would leave one that nobody may use.
 func (t *fileTree) mkdirAll(name string) error {
 	r, err := t.folder(name)
 	if err == nil {
@@ -69,13 +70,30 @@ func (t *fileTree) mkdirAll(name string) error {
 		return err
 	}
 	defer dir.Close()
-	if err := dir.Mkdir(last, 0o755); err != nil {
-		return forgive(err, fs.ErrExist)
+	draft := ".aod-" + rand.Text()
+	if err := dir.Mkdir(draft, 0o755); err != nil {
+		return err
 	}
-	if t.base == 0 {
-		return nil
+	if t.base != 0 {
+		err = dir.Lchown(draft, t.base, t.base)
 	}
-	return dir.Lchown(last, t.base, t.base)
+	if err == nil {
+		err = renameNew(dir, draft, last)
+	}
+	if err != nil { // somebody else may have made it meanwhile
+		return errors.Join(forgive(err, fs.ErrExist), dir.Remove(draft))
+	}
+	return nil
+}
+
+// renameNew gives a file of a folder a name there that is free: fs.ErrExist otherwise.
+func renameNew(dir *os.Root, from, to string) error {
+	f, err := dir.Open(".")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return unix.Renameat2(int(f.Fd()), from, int(f.Fd()), to, unix.RENAME_NOREPLACE)
 }
 
 func forgive(err, harmless error) error {
