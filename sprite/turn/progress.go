@@ -10,7 +10,8 @@ import (
 // reportEvery is how often a stage that takes long tells what it is doing.
 const reportEvery = 10 * time.Second
 
-// longestReport is how many bytes of a line are told.
+// longestReport is how many bytes a line may have that is told. A longer one is not:
+// where it is cut, half a secret would not be known as one.
 const longestReport = 500
 
 // report puts the last line that is written to progress into the session's log, again
@@ -57,15 +58,16 @@ func (p *progress) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range b {
-		switch {
-		case c != '\n' && c != '\r':
-			if len(p.line) < longestReport {
+		if c != '\n' && c != '\r' {
+			if len(p.line) <= longestReport {
 				p.line = append(p.line, c)
 			}
-		case len(bytes.TrimSpace(p.line)) > 0:
-			p.last = strings.ToValidUTF8(string(bytes.TrimSpace(p.line)), "\ufffd")
-			p.line = p.line[:0]
+			continue
 		}
+		if text := bytes.TrimSpace(p.line); len(text) > 0 && len(p.line) <= longestReport {
+			p.last = strings.ToValidUTF8(string(text), "\ufffd")
+		}
+		p.line = p.line[:0]
 	}
 	return len(b), nil
 }

@@ -1,6 +1,9 @@
 package turn
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestProgressIsTheLastWholeLine(t *testing.T) {
 	t.Parallel()
@@ -11,6 +14,8 @@ func TestProgressIsTheLastWholeLine(t *testing.T) {
 		{"  10 %\r  20 %\r", "20 %"},
 		{"one\n\n \t\n", "one"},
 		{"bad \xff byte\n", "bad \ufffd byte"},
+		{strings.Repeat("x", longestReport) + "\n", strings.Repeat("x", longestReport)},
+		{"short\n" + strings.Repeat("x", longestReport+1) + "\nha", "short"},
 	} {
 		p := &progress{}
 		for _, b := range []byte(c.written) {
