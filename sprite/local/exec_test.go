@@ -80,7 +80,7 @@ func TestEnvironmentAndDirectory(t *testing.T) {
 	m := open(t)
 	m.create(t, "env")
 	if got := m.sh(t, "env", "pwd; echo $HOME $IS_SANDBOX $PATH; cd /workspace && touch x"); got != "/home/sprite\n/home/sprite 1 "+
-		"/.sprite/bin:/home/sprite/.local/bin:/opt/aod/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n" {
+		"/.sprite/bin:/home/sprite/.local/bin:/home/sprite/.cargo/bin:/home/sprite/go/bin:/opt/aod/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/go/bin\n" {
 		t.Errorf("defaults: %s", got)
 	}
 	r := m.run(t.Context(), "env", func(c *sprites.Cmd) { c.Env = []string{"A=1", "B=two words"}; c.Dir = "/tmp" }, "/usr/bin/env")

@@ -48,8 +48,8 @@ func findTheirPlace(t *testing.T, m *machine, tools string) {
 	if want := filepath.Join(m.opts.Dir, "place", "root"); root != want {
 		t.Fatalf("home %s", home)
 	}
-	path := strings.TrimSuffix(root, "root") + "sprite/bin:" + home + "/.local/bin:" + tools + "/bin:"
-	want := fmt.Sprintf("%d\n%s\n%s\n%s/tmp\n%s/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n", os.Geteuid(), home, home, root, path)
+	path := strings.TrimSuffix(root, "root") + "sprite/bin:" + home + "/.local/bin:" + home + "/.cargo/bin:" + home + "/go/bin:" + tools + "/bin:"
+	want := fmt.Sprintf("%d\n%s\n%s\n%s/tmp\n%s/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/go/bin\n", os.Geteuid(), home, home, root, path)
 	if got := m.sh(t, "place", `id -u; pwd; echo $HOME; echo $TMPDIR; echo $PATH; touch $TMPDIR/t`); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

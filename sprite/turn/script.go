@@ -21,17 +21,39 @@ const (
 
 // packageManagers are in the order in which their packages are installed, with
 // the command that installs them.
-var packageManagers = []struct {
+var packageManagers = []packageManager{
+	{name: "apt", command: "apt-get update -qq && apt-get install -y"},
+	{name: "cargo", command: "cargo install", single: true, from: "cargo"},
+	{name: "gem", command: "gem install", from: "ruby"},
+	{name: "go", command: "go install", single: true, from: "golang-go"},
+	{name: "npm", command: "npm install --global", from: "npm"},
+	{name: "pip", command: "pip install", from: "python3-pip"},
+}
+
+type packageManager struct {
 	name    string
 	command string
-	single  bool // takes one package at a time
-}{
-	{"apt", "apt-get update -qq && apt-get install -y", false},
-	{"cargo", "cargo install", true},
-	{"gem", "gem install", false},
-	{"go", "go install", true},
-	{"npm", "npm install --global", false},
-	{"pip", "pip install", false},
+	single  bool   // takes one package at a time
+	from    string // the package of apt that brings it
+}
+
+// lines install packages.
+func (m packageManager) lines(packages []string) []string {
+	if len(packages) == 0 {
+		return nil
+	}
+	var lines []string
+	if m.from != "" {
+		missing := m.name + " is not in this Sprite: add " + m.from + " to the apt packages of the environment"
+		lines = append(lines, "command -v "+m.name+" > /dev/null || { echo "+quote(missing)+" >&2; exit 127; }")
+	}
+	if !m.single {
+		return append(lines, m.command+" "+quoteAll(packages))
+	}
+	for _, p := range packages {
+		lines = append(lines, m.command+" "+quote(p))
+	}
+	return lines
 }
 
 // setupEnv keeps the programs of a setup from asking, and lets pip install where a
@@ -72,17 +94,8 @@ func (w *worker) runLines(ctx context.Context, lines []string) error {
 // own script: first what is the same for all sessions like this one, then what is not.
 func (w *worker) scripts() (shared, own []string) {
 	var lines []string
-	for _, manager := range packageManagers {
-		packages := w.brief.Environment.Packages[manager.name]
-		switch {
-		case len(packages) == 0:
-		case manager.single:
-			for _, p := range packages {
-				lines = append(lines, manager.command+" "+quote(p))
-			}
-		default:
-			lines = append(lines, manager.command+" "+quoteAll(packages))
-		}
+	for _, m := range packageManagers {
+		lines = append(lines, m.lines(w.brief.Environment.Packages[m.name])...)
 	}
 	packages := len(lines)
 	lines = append(lines, w.clones()...)

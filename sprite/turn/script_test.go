@@ -40,8 +40,10 @@ func TestSetupInstallsClonesAndRunsInOrder(t *testing.T) {
 	})
 	const git = "git -c credential.useHttpPath=true -c credential.helper= -c credential.helper='store --file=/home/sprite/.aod/git-credentials' clone --depth=1 --quiet "
 	want := `apt-get update -qq && apt-get install -y 'jq' 'tree'
+command -v go > /dev/null || { echo 'go is not in this Sprite: add golang-go to the apt packages of the environment' >&2; exit 127; }
 go install 'a@latest'
 go install 'b@latest'
+command -v pip > /dev/null || { echo 'pip is not in this Sprite: add python3-pip to the apt packages of the environment' >&2; exit 127; }
 pip install 'x; rm -rf /'
 trap 'rm -f /home/sprite/.aod/git-credentials' EXIT
 ` + git + `'https://github.com/a/b' '/workspace/it'\''s' || { code=$?; echo 'cannot clone https://github.com/a/b: there is no such repository, or it is private and needs an authorization_token, or the network does not let it through' >&2; exit $code; }

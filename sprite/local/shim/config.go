@@ -85,7 +85,11 @@ func layersDir(dir string) string { return filepath.Join(dir, "ov") }
 func upperOf(dir, tree string) string { return layersDir(dir) + tree + "/u" }
 
 const (
-	searchPath = "/.sprite/bin:/home/sprite/.local/bin:/opt/aod/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	// ownPath is where the Sprite's own programs are: those that pip, cargo and go install for one user, too.
+	ownPath = "/.sprite/bin:/home/sprite/.local/bin:/home/sprite/.cargo/bin:/home/sprite/go/bin:/opt/aod/bin"
+	// goPath is where Go's own installer puts it.
+	goPath     = "/usr/local/go/bin"
+	searchPath = ownPath + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:" + goPath
 
 	// Home is the home folder and default working directory of a Sprite.
 	Home = "/home/sprite"

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/agent-on-demand/aod/sprite/local/nic"
 	"golang.org/x/sys/unix"
@@ -95,7 +96,7 @@ func (w *world) etc() error {
 		"hostname":                w.cfg.Name + "\n",
 		"resolv.conf":             resolv,
 		"apt/apt.conf.d/00sprite": "APT::Sandbox::User \"root\";\n",
-		"profile.d/sprite.sh":     "PATH=\"/.sprite/bin:$HOME/.local/bin:/opt/aod/bin:$PATH\" # login shells have begun a PATH of their own\n",
+		"profile.d/sprite.sh":     "PATH=\"" + strings.ReplaceAll(ownPath, Home, "$HOME") + ":$PATH:" + goPath + "\" # login shells have begun a PATH of their own\n",
 	} {
 		if err := w.tree.put("etc/"+name, []byte(content), 0o644); err != nil {
 			return err

@@ -69,7 +69,7 @@ func (c Config) adapt(cmd Command) Command {
 // hostEnv is the whole environment of a command that brings none and runs on the host itself.
 func (c Config) hostEnv() []string {
 	env := []string{
-		"PATH=" + c.searchPath(),
+		"PATH=" + c.realPath(searchPath),
 		"HOME=" + c.Real(Home),
 		"TMPDIR=" + Root(c.Dir) + "/tmp",
 	}
@@ -88,8 +88,9 @@ func (c Config) hostEnv() []string {
 	return env
 }
 
-func (c Config) searchPath() string {
-	entries := strings.Split(searchPath, ":")
+// realPath is a search path of the Sprite as it is on the host.
+func (c Config) realPath(list string) string {
+	entries := strings.Split(list, ":")
 	for i, e := range entries {
 		entries[i] = c.Real(e)
 	}

@@ -76,8 +76,7 @@ func furnish(cfg Config) error {
 	if t.exists(profile) {
 		return nil
 	}
-	ours, _, _ := strings.Cut(cfg.searchPath(), ":/usr/")
-	return t.put(profile, []byte("PATH='"+strings.ReplaceAll(ours, "'", `'\''`)+"':\"$PATH\"\n"), 0o644)
+	return t.put(profile, []byte("PATH='"+strings.ReplaceAll(cfg.realPath(ownPath), "'", `'\''`)+"':\"$PATH\"\n"), 0o644)
 }
 
 // endWhenAsked makes the shim's Sprite end on the signal.
