@@ -61,8 +61,8 @@ be replaced by one with _FILE at its end that names a file.
                                prompted again, as in 168h or 30m; 0 is for ever (168h)
   AOD_SPRITE_ALLOW_HOSTS       private and loopback hosts that local Sprites may reach
                                all the same, separated by commas: NAME, NAME:PORT,
-                               NAME:PORT=ADDRESS, ADDRESS, NETWORK/BITS; what is at
-                               127.0.0.1:PORT is there in every Sprite, too
+                               NAME:PORT=ADDRESS[:PORT], ADDRESS, NETWORK/BITS; what
+                               is at 127.0.0.1:PORT is there in every Sprite, too
   AOD_CORS_ORIGINS             origins of browser clients, separated by commas
   AOD_LOG_FORMAT               text or json (text on a terminal, else json)
   AOD_LOG_LEVEL                debug, info, warn or error (info)

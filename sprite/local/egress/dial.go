@@ -113,9 +113,8 @@ func (e *Egress) dial(ctx context.Context, network string, t target) (*carried, 
 
 func (e *Egress) connect(ctx context.Context, network string, t target, limited bool) (net.Conn, error) {
 	d := net.Dialer{Timeout: dialTimeout, Resolver: e.resolver}
-	port := strconv.Itoa(int(t.port))
 	if t.forward() && e.hosts.forwards(t.port) {
-		return d.DialContext(ctx, network, net.JoinHostPort(loopbackAddr.String(), port))
+		return d.DialContext(ctx, network, netip.AddrPortFrom(loopbackAddr, t.port).String())
 	}
 	// The kernel is about to dial addr: this is after resolution, so no answer of a name server comes later.
 	d.ControlContext = func(_ context.Context, _, addr string, _ syscall.RawConn) error {
@@ -125,13 +124,15 @@ func (e *Egress) connect(ctx context.Context, network string, t target, limited 
 		}
 		return e.reach(t, at.Addr(), limited)
 	}
-	host := t.addr.String()
-	if ip, ok := e.hosts.pinned(t); ok {
-		host = ip.String()
-	} else if t.name != "" {
-		host = t.name + "." // fully qualified: the search domains of the host are not for Sprites
+	at, pinned := e.hosts.pinned(t)
+	switch {
+	case pinned:
+	case t.name != "": // fully qualified: the search domains of the host are not for Sprites
+		return d.DialContext(ctx, network, net.JoinHostPort(t.name+".", strconv.Itoa(int(t.port))))
+	default:
+		at = netip.AddrPortFrom(t.addr, t.port)
 	}
-	return d.DialContext(ctx, network, net.JoinHostPort(host, port))
+	return d.DialContext(ctx, network, at.String())
 }
 
 // take reserves a place for a connection, give returns it.

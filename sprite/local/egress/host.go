@@ -11,6 +11,7 @@ import (
 //
 //	NAME[:PORT]       whatever private address NAME resolves to
 //	NAME[:PORT]=IP    NAME is IP, without asking DNS
+//	NAME:PORT=IP:PORT NAME is IP, and its port another one there
 //	IP[:PORT], CIDR   these addresses
 //	localhost:PORT, 127.0.0.1:PORT   a forward: the port of the host's loopback appears at the same address in every Sprite
 //
@@ -19,6 +20,7 @@ type Host struct {
 	text   string
 	name   string       // empty for an address
 	pin    netip.Addr   // what the name is, if the operator says so
+	at     uint16       // the port there; 0: the same
 	prefix netip.Prefix // for an address
 	port   uint16       // 0: every port
 }
@@ -59,13 +61,13 @@ func parseEntry(s string) (Host, error) {
 		return h, nil
 	}
 	if addr, err := netip.ParseAddr(s); err == nil {
-		return h.at(addr)
+		return h.address(addr)
 	}
 	if ap, err := netip.ParseAddrPort(s); err == nil {
 		if h.port = ap.Port(); h.port == 0 {
 			return h, fmt.Errorf("0 is not a port")
 		}
-		return h.at(ap.Addr())
+		return h.address(ap.Addr())
 	}
 	left, pin, pinned := strings.Cut(s, "=")
 	name, port, ported := strings.Cut(left, ":")
@@ -82,6 +84,9 @@ func parseEntry(s string) (Host, error) {
 		}
 	}
 	if pinned {
+		if ap, err := netip.ParseAddrPort(pin); err == nil && ported && ap.Port() != 0 {
+			pin, h.at = ap.Addr().String(), ap.Port()
+		}
 		if h.pin, err = netip.ParseAddr(pin); err != nil || h.pin.Zone() != "" {
 			return h, fmt.Errorf("%s is not an IP address", quoted(pin))
 		}
@@ -93,8 +98,8 @@ func parseEntry(s string) (Host, error) {
 	return h, nil
 }
 
-// at makes h the entry of one address.
-func (h Host) at(addr netip.Addr) (Host, error) {
+// address makes h the entry of one address.
+func (h Host) address(addr netip.Addr) (Host, error) {
 	if addr.Zone() != "" {
 		return h, fmt.Errorf("an address has no zone here")
 	}
@@ -138,18 +143,21 @@ func (hs hosts) permits(t target, ip netip.Addr, limited bool) bool {
 	return false
 }
 
-// pinned is what the operator says that the name of t is: by the entry of its port, else by any.
-func (hs hosts) pinned(t target) (ip netip.Addr, ok bool) {
+// pinned is where the operator says that t is: by the entry of its port, else by any of its name.
+func (hs hosts) pinned(t target) (at netip.AddrPort, ok bool) {
 	for _, h := range hs {
 		if h.name != t.name || !h.pin.IsValid() {
 			continue
 		}
-		if h.port == 0 || h.port == t.port {
-			return h.pin, true
+		at, ok = netip.AddrPortFrom(h.pin, t.port), true
+		switch {
+		case h.port == t.port && h.at != 0:
+			return netip.AddrPortFrom(h.pin, h.at), true
+		case h.port == 0 || h.port == t.port:
+			return at, true
 		}
-		ip, ok = h.pin, true
 	}
-	return ip, ok
+	return at, ok
 }
 
 // ports are those that the operator names together with name.

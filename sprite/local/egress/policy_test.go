@@ -129,7 +129,7 @@ func TestInvalidRuleKeepsThePolicyClosed(t *testing.T) {
 func TestHostEntries(t *testing.T) {
 	t.Parallel()
 	good := []string{
-		"db", "db.corp:5432", "db.corp=10.1.2.3", "db.corp:5432=10.1.2.3", "v6.corp=fd00::1", "10.0.0.5", "10.0.0.5:80", "[fd00::1]:80", "fd00::1",
+		"db", "db.corp:5432", "db.corp=10.1.2.3", "db.corp:5432=10.1.2.3", "db.corp:443=10.1.2.3:8443", "v6.corp:443=[fd00::1]:8443", "v6.corp=fd00::1", "10.0.0.5", "10.0.0.5:80", "[fd00::1]:80", "fd00::1",
 		"10.0.0.0/8", "fd00::/8", "localhost:8080", "127.0.0.1:8080", "127.0.0.1:9", "127.0.0.1",
 	}
 	hosts := hostList(t, good...)
@@ -145,7 +145,7 @@ func TestHostEntries(t *testing.T) {
 		t.Errorf("%s: %v %v", b, back, err)
 	}
 	for _, entry := range []string{
-		"", "*", "*.corp", "a b", "db:", "db:0", "db:99999", "db=", "db=x", "db=10.0.0.1:80", "db=fe80::1%eth0", "localhost", "localhost=10.0.0.1",
+		"", "*", "*.corp", "a b", "db:", "db:0", "db:99999", "db=", "db=x", "db=10.0.0.1:80", "db:80=10.0.0.1:0", "db:80=10.0.0.1:99999", "db:80=fd00::1:8443x", "db=fe80::1%eth0", "localhost", "localhost=10.0.0.1",
 		"localhost:80=127.0.0.1", "10.0.0.1:0", "10.0.0.0/33", "::ffff:10.0.0.0/104", "0x7f.1", "2130706433", "fe80::1%eth0", "http://db", "a/b", "10.0.0.1=10.0.0.2",
 	} {
 		if got, err := egress.ParseHosts([]string{entry}); err == nil {

@@ -48,6 +48,21 @@ func TestRuleHasThePortsOfTheOperator(t *testing.T) {
 	}
 }
 
+// TestEntryLeadsToAnotherPort: a service may be elsewhere than where its clients look for it, and nothing else there is reached.
+func TestEntryLeadsToAnotherPort(t *testing.T) {
+	t.Parallel()
+	_, port := site(t)
+	for name, policy := range map[string]egress.Policy{"limited": allowing("ok.test"), "unrestricted": {}} {
+		w := open(t, egress.Config{Policy: policy, Hosts: hostList(t, fmt.Sprintf("ok.test:80=127.0.0.1:%d", port))})
+		if status, body, _ := w.get(t, "http://ok.test/there"); status != 200 || !strings.HasPrefix(body, "ok.test /there\n") {
+			t.Errorf("%s: %d %q", name, status, body)
+		}
+		if _, _, resp := w.connect(t, fmt.Sprintf("ok.test:%d", port)); resp.StatusCode != 403 {
+			t.Errorf("%s: the port itself: %v", name, resp)
+		}
+	}
+}
+
 func TestNonsenseIsA400(t *testing.T) {
 	t.Parallel()
 	w := open(t, egress.Config{})
