@@ -2,6 +2,8 @@ package tests
 
 import (
 	"fmt"
+	"io"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -28,24 +30,51 @@ var vendors = []vendor{
 	{"opencode", "anthropic/claude-sonnet-4-6", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "", "401", "_"},
 }
 
-const vendorKey = "sk-key-of-the-vendors-test"
+const (
+	vendorKey = "sk-key-of-the-vendors-test"
+	otherKey  = "sk-quite-another-key"
+	farToken  = "far-away-and-secret"
+)
 
 // bench is a server, a model service and a CLI that talks to it.
 type bench struct {
 	vendor
 	*api
 	models *model.Server
+	github *github
+	logged *transcript
 	env    string // environment's id
 }
 
-func (v vendor) bench(t *testing.T) *bench {
+// transcript keeps what a server logs.
+type transcript struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *transcript) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *transcript) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func (v vendor) bench(t *testing.T, change ...func(*server.Config)) *bench {
 	t.Helper()
 	models := model.Start(t)
 	models.Require(vendorKey)
-	b := &bench{vendor: v, models: models, api: start(t, func(c *server.Config) {
+	b := &bench{vendor: v, models: models, github: newGithub(t, nil), logged: &transcript{}}
+	b.api = start(t, append(change, func(c *server.Config) {
+		c.Log = slog.New(slog.NewTextHandler(io.MultiWriter(t.Output(), b.logged), &slog.HandlerOptions{Level: slog.LevelDebug}))
 		c.Keys = map[string]store.Secret{v.key: store.NewSecret(vendorKey)}
 		c.AllowHosts = []string{strings.TrimPrefix(models.URL(), "http://"), named(models) + "=127.0.0.1"}
-	})}
+		b.github.isGithub(c)
+	})...)
 	b.env = b.environment("models", b.variables(models.URL()))
 	return b
 }
@@ -110,6 +139,7 @@ func TestVendors(t *testing.T) {
 				"says hello":                     (*bench).saysHello,
 				"uses a tool and goes on":        (*bench).usesToolAndGoesOn,
 				"has system, MCP and skill":      (*bench).hasWhatTheAgentHas,
+				"has a skill from GitHub":        (*bench).hasSkillFromGithub,
 				"fails with a wrong key":         (*bench).failsWithWrongKey,
 				"is terminated in mid-turn":      (*bench).isTerminated,
 				"reaches what it may alone":      (*bench).reachesWhatItMay,
@@ -124,6 +154,12 @@ func TestVendors(t *testing.T) {
 					check(&here)
 				})
 			}
+			if logged := b.logged.String(); !strings.Contains(logged, "turn ended") || strings.Contains(logged, vendorKey) || strings.Contains(logged, farToken) || strings.Contains(logged, otherKey) {
+				t.Error("a secret is in the log, or nothing is")
+			}
+			t.Run("works unconfined", func(t *testing.T) {
+				v.bench(t, func(c *server.Config) { c.Isolation = "none" }).usesToolAndGoesOn()
+			})
 		})
 	}
 }
@@ -156,8 +192,8 @@ func (b *bench) hasWhatTheAgentHas() {
 		"skills":[{"name":"review-well","description":"Reviews with great care","content":"# How"}],
 		"mcp_servers":[{"name":"far","url":` + quoted(url) + `,"headers":{"X-Plain":"of the test","Authorization":"Bearer ${FAR_TOKEN}"}},
 			{"name":"near","type":"stdio","command":"python3","args":["-c",` + quoted(model.MCPProgram) + `],"env":{"STUB_MCP_CALLS":"/tmp/calls","MINE":"given"}}]`)
-	session := b.in(agent, `call [[tool far`+b.join+`stub_echo {"text":"ping"}]] [[tool near`+b.join+`stub_echo {"text":"pong"}]] [[bash cat /tmp/calls]]`,
-		`,"timeout":120,"environment_id":"`+b.env+`","secret_env_vars":{"FAR_TOKEN":"far-away-and-secret"}`).want(202).text("id")
+	session := b.in(agent, `call [[tool far`+b.join+`stub_echo {"text":"ping"}]] [[tool near`+b.join+`stub_echo {"text":"pong"}]] [[bash chmod 600 /tmp/calls]] [[bash `+findReadable(farToken)+`]] [[bash cat /tmp/calls]]`,
+		`,"timeout":120,"environment_id":"`+b.env+`","secret_env_vars":{"FAR_TOKEN":"`+farToken+`"}`).want(202).text("id")
 	said := b.completed(session, 1)
 	heard := b.heard()
 	if !strings.Contains(heard.System, "You are the \"test\".\n\tBe brief.") {
@@ -166,22 +202,32 @@ func (b *bench) hasWhatTheAgentHas() {
 	if !strings.Contains(string(heard.Body), "review-well") || !strings.Contains(string(heard.Body), "Reviews with great care") {
 		b.t.Error("the model has not heard of the skill")
 	}
-	for _, want := range []string{"echo: ping", "echo: pong"} {
+	for _, want := range []string{"echo: ping", "echo: pong", foundNone} {
 		if !strings.Contains(said, want) {
 			b.t.Errorf("no %q in %s", want, said)
 		}
 	}
 	calls := b.models.MCPCalls()
-	if n := len(calls); n == 0 || calls[n-1].Text != "ping" || calls[n-1].Header.Get("X-Plain") != "of the test" || calls[n-1].Header.Get("Authorization") != "Bearer far-away-and-secret" {
+	if n := len(calls); n == 0 || calls[n-1].Text != "ping" || calls[n-1].Header.Get("X-Plain") != "of the test" || calls[n-1].Header.Get("Authorization") != "Bearer "+farToken {
 		b.t.Errorf("the server at the URL heard %v", calls)
 	}
-	if strings.Contains(b.raw(session), "far-away-and-secret") {
+	if strings.Contains(b.raw(session), farToken) {
 		b.t.Error("the server's token is in the stream")
 	}
 }
 
+func (b *bench) hasSkillFromGithub() {
+	b.github.add(b.t, "acme/skills", map[string]string{"skills/draw-well/SKILL.md": "---\nname: draw-well\ndescription: Draws with a steady hand\n---\n\n# How\n"})
+	env := b.environment("trusting", b.variables(b.models.URL())+b.github.trusted())
+	agent := b.agent(`,"skills":[{"type":"github","source":"acme/skills","name":"draw-well","description":"Draws"}]`)
+	b.completed(b.in(agent, "hello", `,"timeout":120,"environment_id":"`+env+`"`).want(202).text("id"), 1)
+	if heard := string(b.heard().Body); !strings.Contains(heard, "Draws with a steady hand") {
+		b.t.Error("the model has not heard of the skill")
+	}
+}
+
 func (b *bench) failsWithWrongKey() {
-	session := b.in(b.agent(""), "hello", `,"timeout":120,"environment_id":"`+b.env+`","secret_env_vars":{`+quoted(b.key)+`:"sk-quite-another-key"}`).want(202).text("id")
+	session := b.in(b.agent(""), "hello", `,"timeout":120,"environment_id":"`+b.env+`","secret_env_vars":{`+quoted(b.key)+`:"`+otherKey+`"}`).want(202).text("id")
 	all := b.stream(session).rest()
 	if end := all[len(all)-1]; end.Type != "exit" && end.Type != "error" || b.get("/sessions/"+session).text("status") != "failed" {
 		b.t.Fatalf("ended with %+v", end)
@@ -207,7 +253,7 @@ func (b *bench) reachesWhatItMay() {
 	host := named(b.models)
 	limited := b.environment("limited", `,"networking":{"type":"limited","allowed_hosts":[`+quoted(host)+`]}`+b.variables("http://"+host))
 	session := b.in(b.agent(""), "see [[bash curl -sS -m 5 http://other.test 2>&1; echo over]]", `,"timeout":120,"environment_id":"`+limited+`"`).want(202).text("id")
-	if said := b.completed(session, 1); !strings.Contains(said, "over") {
+	if said := b.completed(session, 1); !strings.Contains(said, "other.test:80 is not on this sprite's network allow-list") || !strings.Contains(said, "over") {
 		b.t.Errorf("said %s", said)
 	}
 }
@@ -289,11 +335,21 @@ func (b *bench) failsWithoutGoodEnd() {
 	}
 }
 
+// findReadable is a command that lists the command lines and the files that others can read where a secret is, and one file that it makes
+// itself, to be found.
+func findReadable(secret string) string {
+	pattern := `'[` + secret[:1] + `]` + secret[1:] + `'` // no match for itself
+	return `printf '%s' ` + secret[:1] + `''` + secret[1:] + ` > /tmp/control; (grep -ls ` + pattern + ` /proc/[0-9]*/cmdline
+find /home /workspace /tmp /etc /run /var /opt /root /dev/shm -type f '(' -perm -o+r -o -perm -g+r ')' -exec grep -ls ` + pattern + ` '{}' +) | tr '\n' ' ' | sed 's/^/found /; s/$/over/'`
+}
+
+// foundNone is what it says where the secret is nowhere.
+const foundNone = "found /tmp/control over"
+
 func (b *bench) showsNoKey() {
-	look := `ps -eo args; find / -xdev -type f \( -perm -o+r -o -perm -g+r \) -newer /proc/1/comm -size -4096k -print0 2>/dev/null | xargs -0 grep -l key-of-the-vendors 2>/dev/null; echo looked`
-	session := b.begin(b.agent(""), "look [[bash "+look+"]]")
+	session := b.begin(b.agent(""), "look [[bash "+findReadable(vendorKey)+"]]")
 	said := b.completed(session, 1)
-	if !strings.Contains(said, "looked") || strings.Contains(b.raw(session), vendorKey) {
+	if !strings.Contains(said, foundNone) || strings.Contains(b.raw(session), vendorKey) {
 		b.t.Errorf("said %s", said)
 	}
 }

@@ -36,7 +36,8 @@ var _ = register(&Runtime{
 
 // codexSettings are for a program that nobody watches: it gives up after 25 s
 // without the model's service, where it would wait for ever, and reports to nobody
-// (5 s a run without internet). The key is read from the environment, so that no file has it.
+// (5 s a run without internet). The key is read from the environment, so that no file has
+// it; a snapshot of the shell would be one that everybody can read.
 const codexSettings = `model_provider = "aod"
 check_for_update_on_startup = false
 %s
@@ -45,6 +46,7 @@ enabled = false
 
 [features]
 unbounded_connection_retries = false
+shell_snapshot = false
 
 [model_providers.aod]
 name = "OpenAI"

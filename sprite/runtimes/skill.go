@@ -17,6 +17,9 @@ type skill struct {
 	Source      string  `json:"source"`
 }
 
+// skillsInstaller is the newest version that works with the Node.js 20 of our runtimes; later ones need 22.
+const skillsInstaller = "skills@1.5.18"
+
 // skills puts an agent's own skills below root and leaves the others to the
 // skills installer, which knows the runtime as installer.
 func skills(a Agent, root, installer string) (files []File, commands [][]string, err error) {
@@ -45,7 +48,7 @@ func (s *skill) document() []byte {
 }
 
 func (s *skill) fetch(installer string) []string {
-	argv := []string{"npx", "-y", "skills@latest", "add", s.Source, "--global", "--agent", installer, "--yes"}
+	argv := []string{"npx", "-y", skillsInstaller, "add", s.Source, "--global", "--agent", installer, "--yes"}
 	if s.Name != "" {
 		argv = append(argv, "--skill", s.Name)
 	}

@@ -222,7 +222,7 @@ func (w *worker) addSkills(ctx context.Context) error {
 		return err
 	}
 	for _, argv := range commands {
-		if err := w.script(ctx, quoteAll(argv)); err != nil {
+		if err := w.script(ctx, quoteAll(argv)+" >&2"); err != nil { // what went wrong may be said on either
 			return err
 		}
 	}
