@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -78,7 +79,7 @@ func spawnBinary(t *testing.T, binary, dir string, uid int, env ...string) *api 
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	a := &api{t: t, dir: dir}
+	a := &api{t: t, dir: dir, via: http.DefaultClient}
 	lines := bufio.NewReader(out)
 	line, err := lines.ReadString('\n')
 	found := greeting.FindStringSubmatch(line)

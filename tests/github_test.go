@@ -54,7 +54,7 @@ func newGithub(t *testing.T, tokens map[string]string) *github {
 		w.Header().Set("WWW-Authenticate", `Basic realm="GitHub"`)
 		http.Error(w, "Repository not found.", http.StatusUnauthorized)
 	}))
-	key, authority := certificate(t)
+	key, authority := certificate(t, "github.com")
 	g.repositories.TLS = &tls.Config{Certificates: []tls.Certificate{key}}
 	g.repositories.StartTLS()
 	t.Cleanup(g.repositories.Close)
@@ -117,15 +117,15 @@ func (g *github) trusted() string {
 	return `,"packages":{"npm":[` + quoted(g.certificate.URL+"/trust.tgz") + `]}`
 }
 
-// certificate is one of github.com that is its own authority.
-func certificate(t *testing.T) (tls.Certificate, []byte) {
+// certificate is one of a host that is its own authority, and what makes others trust it.
+func certificate(t *testing.T, host string) (tls.Certificate, []byte) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	about := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, DNSNames: []string{"github.com"},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, DNSNames: []string{host},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), IsCA: true, BasicConstraintsValid: true,
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}

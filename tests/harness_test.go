@@ -34,6 +34,7 @@ type api struct {
 	token  string
 	dir    string
 	client *gen.ClientWithResponses
+	via    *http.Client          // that requests go through
 	stop   func()                // of a server in this process
 	signal func(os.Signal) error // to one of its own; returns how it ended
 	log    func() string         // of one of its own that has ended
@@ -63,7 +64,7 @@ func startIn(t *testing.T, dir string, change ...func(*server.Config)) *api {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- server.Run(ctx, c) }()
-	a := &api{t: t, dir: dir}
+	a := &api{t: t, dir: dir, via: http.DefaultClient}
 	select {
 	case r := <-ready:
 		a.url, a.token = r.URL, r.Token.Reveal()
@@ -170,7 +171,7 @@ func (a *api) send(ctx context.Context, method, path, body string, header []stri
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
-	answer, err := http.DefaultClient.Do(r)
+	answer, err := a.via.Do(r)
 	if err != nil {
 		a.t.Fatal(err)
 	}
