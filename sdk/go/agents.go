@@ -10,12 +10,13 @@ import (
 
 // The agent as the API knows it. Fields that may be omitted are pointers: new("shell").
 type (
-	Agent        = gen.Agent
-	AgentVersion = gen.AgentVersion
-	AgentCreate  = gen.AgentCreate
-	AgentUpdate  = gen.AgentUpdate
-	AgentFilter  = gen.ListAgentsParams
-	Metadata     = gen.Metadata
+	Agent          = gen.Agent
+	AgentVersion   = gen.AgentVersion
+	AgentCreate    = gen.AgentCreate
+	AgentUpdate    = gen.AgentUpdate
+	AgentFilter    = gen.ListAgentsParams
+	Metadata       = gen.Metadata
+	MetadataFilter = gen.MetadataFilter
 )
 
 // Agents makes the calls that are about agents.
