@@ -63,7 +63,7 @@ func agentCommand(c *connection, f *format, use, short string, ask func(cmd *cob
 	return &cobra.Command{
 		Use:               use + " AGENT",
 		Short:             short,
-		Args:              cobra.ExactArgs(1),
+		Args:              one("agent"),
 		ValidArgsFunction: first(c.completeAgents()),
 		RunE: c.with(func(cmd *cobra.Command, client *aod.Client, args []string) error {
 			id, err := agentID(cmd.Context(), client, args[0])
@@ -197,7 +197,7 @@ func agentsUpdateCommand(c *connection, f *format) *cobra.Command {
 		Short:             "Change an agent, which makes its next version",
 		Long:              "Update changes what flags and the file name and leaves the rest. With --version, or a\nversion in the file, it changes nothing if the agent is at another one by now.",
 		Example:           "  aod agents update reviewer --model claude-opus-4-6",
-		Args:              cobra.ExactArgs(1),
+		Args:              one("agent"),
 		ValidArgsFunction: first(c.completeAgents()),
 		RunE: c.with(func(cmd *cobra.Command, client *aod.Client, args []string) error {
 			if err := a.read(cmd, client); err != nil {

@@ -91,5 +91,8 @@ func explain(client *aod.Client, err error) error {
 // reason is the innermost of what went wrong.
 func reason(err error) string {
 	text := err.Error()
-	return text[strings.LastIndex(text, ": ")+1:]
+	if at := strings.LastIndex(text, ": "); at >= 0 {
+		return text[at+2:]
+	}
+	return text
 }

@@ -79,7 +79,7 @@ func environmentCommand(c *connection, f *format, use, short string, ask func(cm
 	return &cobra.Command{
 		Use:               use + " ENVIRONMENT",
 		Short:             short,
-		Args:              cobra.ExactArgs(1),
+		Args:              one("environment"),
 		ValidArgsFunction: first(c.completeEnvironments()),
 		RunE: c.with(func(cmd *cobra.Command, client *aod.Client, args []string) error {
 			id, err := environmentID(cmd.Context(), client, args[0])
@@ -205,7 +205,7 @@ func environmentsUpdateCommand(c *connection, f *format) *cobra.Command {
 		Use:               "update ENVIRONMENT",
 		Short:             "Change an environment, which makes its next version",
 		Long:              "Update replaces what flags and the file name, each wholly, and leaves the rest. With\n--version, or a version in the file, it changes nothing if the environment is at another\none by now.",
-		Args:              cobra.ExactArgs(1),
+		Args:              one("environment"),
 		ValidArgsFunction: first(c.completeEnvironments()),
 		RunE: c.with(func(cmd *cobra.Command, client *aod.Client, args []string) error {
 			if err := e.read(cmd); err != nil {

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	aod "github.com/agent-on-demand/aod/sdk/go"
 )
 
@@ -15,6 +17,16 @@ var wholeID = regexp.MustCompile(`\A[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\z`
 
 // shortest is how much of a session's id has to be given.
 const shortest = 4
+
+// one wants the one thing that a command is about.
+func one(noun string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return fmt.Errorf("name one %s, not %d; see: aod %ss list", noun, len(args), noun)
+		}
+		return nil
+	}
+}
 
 // agentID finds an agent by its id or by its name.
 func agentID(ctx context.Context, client *aod.Client, text string) (string, error) {

@@ -9,6 +9,13 @@ import (
 	aod "github.com/agent-on-demand/aod/sdk/go"
 )
 
+func sessionAndPrompt(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return one("session")(cmd, args)
+	}
+	return atMostOnePrompt(cmd, args[1:])
+}
+
 func promptCommand(c *connection) *cobra.Command {
 	timeout, isDetached := 10*time.Minute, false
 	v := &viewFlags{}
@@ -22,7 +29,7 @@ exit code is that of the agent.
 Interrupted (Ctrl-C), it asks whether to detach or to terminate the session; where
 nobody can be asked it detaches, and the exit code is 130.`,
 		Example:           "  aod sessions prompt 1f0c \"And now the tests.\"",
-		Args:              cobra.RangeArgs(1, 2),
+		Args:              sessionAndPrompt,
 		ValidArgsFunction: first(c.completeSessions()),
 		RunE: c.with(func(cmd *cobra.Command, client *aod.Client, args []string) error {
 			limit, err := seconds(timeout)

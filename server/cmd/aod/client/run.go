@@ -87,7 +87,6 @@ if it was terminated by Ctrl-C, 0 if it was detached from.`,
 	cmd.MarkFlagsMutuallyExclusive("agent", "runtime")
 	cmd.MarkFlagsMutuallyExclusive("agent", "model")
 	cmd.MarkFlagsMutuallyExclusive("agent", "system")
-	cmd.MarkFlagsOneRequired("agent", "runtime")
 	completeRuntimes(cmd)
 	must(cmd.RegisterFlagCompletionFunc("agent", c.completeAgents()))
 	must(cmd.RegisterFlagCompletionFunc("environment", c.completeEnvironments()))
@@ -104,6 +103,9 @@ func atMostOnePrompt(_ *cobra.Command, args []string) error {
 // session is what can be said of the session without a server.
 func (r *running) session(cmd *cobra.Command, args []string) (aod.SessionCreate, error) {
 	none := aod.SessionCreate{}
+	if r.agent == "" && r.runtime == "" {
+		return none, fmt.Errorf("say what is to do the work: --runtime with one of %s, or --agent", strings.Join(runtimes.Names(), ", "))
+	}
 	if r.agent == "" && !slices.Contains(runtimes.Names(), r.runtime) {
 		return none, fmt.Errorf("--runtime: %q is not one of %s", r.runtime, strings.Join(runtimes.Names(), ", "))
 	}

@@ -90,7 +90,7 @@ func sessionCommand(c *connection, use, short, long string, do func(cmd *cobra.C
 		Use:               use + " SESSION",
 		Short:             short,
 		Long:              long,
-		Args:              cobra.ExactArgs(1),
+		Args:              one("session"),
 		ValidArgsFunction: first(c.completeSessions()),
 		RunE: c.with(func(cmd *cobra.Command, client *aod.Client, args []string) error {
 			id, err := sessionID(cmd.Context(), client, args[0])
