@@ -57,6 +57,9 @@ func (a *attachment) wait(ctx context.Context) (aod.Event, error) {
 	for {
 		select {
 		case e := <-end:
+			if e.err != nil && !errors.Is(e.err, aod.ErrNotFound) {
+				a.view.say(fmt.Sprintf("lost sight of session %s, which may work on. To come back: aod sessions logs -f %[1]s", a.session))
+			}
 			return e.event, e.err
 		case s := <-signals:
 			switch {
@@ -134,6 +137,8 @@ func (a *attachment) detach(code int) error {
 
 // giveUp ends a session that is done, and with it its Sprite.
 func (a *attachment) giveUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime) // an interrupt may have been answered with going on
+	defer cancel()
 	if err := a.client.Sessions.Terminate(ctx, a.session); err != nil && !errors.Is(err, aod.ErrConflict) {
 		a.view.say(fmt.Sprintf("session %s keeps its Sprite: %v", a.session, explain(a.client, err)))
 	}
