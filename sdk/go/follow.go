@@ -94,7 +94,7 @@ func (s *Sessions) giveUp(ctx context.Context, broken error, failures int) error
 	if final(broken) {
 		return broken
 	}
-	return fmt.Errorf("after %d connections without anything new: %w", failures+1, broken)
+	return fmt.Errorf("came back %d times to nothing new: %w", failures, broken)
 }
 
 // wait pauses, longer each time and never exactly as long as others do.

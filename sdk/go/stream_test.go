@@ -85,6 +85,20 @@ func TestFollowGivesUpOnWhatNeverComes(t *testing.T) {
 	}
 }
 
+// However often a stream breaks, it is followed as long as each connection shows something.
+func TestFollowGoesOnWhileSomethingNewComes(t *testing.T) {
+	t.Parallel()
+	var answers []http.HandlerFunc
+	for id := 1; id <= 30; id++ {
+		answers = append(answers, frames(start+row(id, 1)))
+	}
+	s := serve(t, append(answers, frames(start+exit(30, 0)))...)
+	all, err := told(s.client(t, WithReconnects(1)).Sessions.Follow(t.Context(), "s", 0))
+	if err != nil || len(all) != 32 {
+		t.Errorf("%v after %q", err, all)
+	}
+}
+
 // What the server refuses for good is said at once.
 func TestFollowEndsWithARefusal(t *testing.T) {
 	t.Parallel()
