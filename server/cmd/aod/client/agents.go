@@ -53,7 +53,7 @@ func agentsListCommand(c *connection, f *format) *cobra.Command {
 			return f.show(cmd, answer, err, table(agentColumns))
 		}),
 	}
-	cmd.Flags().StringToStringVar(&metadata, "metadata", nil, "only agents whose metadata has this, as in team=platform")
+	cmd.Flags().StringToStringVar(&metadata, "metadata", nil, "only agents whose metadata has this `KEY=VALUE`, as in team=platform")
 	p.add(cmd)
 	return cmd
 }
@@ -114,13 +114,13 @@ type agentFields struct {
 
 func (a *agentFields) add(c *connection, cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&a.name, "name", "", "a name for people")
-	f.StringVar(&a.runtime, "runtime", "", "what does the work: claude, codex, gemini, opencode, shell")
-	f.StringVar(&a.model, "model", "", "its model, as in anthropic/claude-sonnet-4-6")
-	f.StringVar(&a.system, "system", "", "instructions that stand before the first prompt")
-	f.StringVar(&a.description, "description", "", "what the agent is for")
-	f.StringVar(&a.environment, "environment", "", `the environment of its sessions, by id or name; "" for none`)
-	f.StringArrayVar(&a.metadata, "metadata", nil, "a value of your own, KEY=TEXT; on update, an empty text removes the key; may be given again")
+	f.StringVar(&a.name, "name", "", "a `NAME` for people")
+	f.StringVar(&a.runtime, "runtime", "", "the `RUNTIME` that does the work: claude, codex, gemini, opencode, shell")
+	f.StringVar(&a.model, "model", "", "its `MODEL`, as in anthropic/claude-sonnet-4-6")
+	f.StringVar(&a.system, "system", "", "instructions as `TEXT` that stands before the first prompt")
+	f.StringVar(&a.description, "description", "", "what the agent is for, as `TEXT`")
+	f.StringVar(&a.environment, "environment", "", "the `ENVIRONMENT` of its sessions, by id or name; \"\" for none")
+	f.StringArrayVar(&a.metadata, "metadata", nil, "a value of your own, `KEY=TEXT`; on update, an empty text removes the key; may be given again")
 	a.body.add(cmd)
 	completeRuntimes(cmd)
 	must(cmd.RegisterFlagCompletionFunc("environment", c.completeEnvironments()))
@@ -220,6 +220,6 @@ func agentsUpdateCommand(c *connection, f *format) *cobra.Command {
 		}),
 	}
 	a.add(c, cmd)
-	cmd.Flags().IntVar(&version, "version", 0, "the version that is meant to be changed (default: the present one)")
+	cmd.Flags().IntVar(&version, "version", 0, "the `VERSION` that is meant to be changed (default: the present one)")
 	return cmd
 }

@@ -20,7 +20,7 @@ type body struct {
 }
 
 func (b *body) add(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&b.file, "file", "f", "", "take the fields from a file of JSON or YAML, - for standard input; flags win over it")
+	cmd.Flags().StringVarP(&b.file, "file", "f", "", "take the fields from a `FILE` of JSON or YAML, - for standard input; flags win over it")
 }
 
 // read takes the file's fields.

@@ -25,7 +25,7 @@ func Commands(version string) []*cobra.Command {
 	c := &connection{version: version}
 	all := []*cobra.Command{runCommand(c), sessionsCommand(c), agentsCommand(c), environmentsCommand(c)}
 	for _, cmd := range all {
-		cmd.PersistentFlags().StringVar(&c.url, "api-url", "", "the server (AOD_API_URL; default "+aod.DefaultURL+")")
+		cmd.PersistentFlags().StringVar(&c.url, "api-url", "", "the `URL` of the server (AOD_API_URL; default "+aod.DefaultURL+")")
 	}
 	return all
 }

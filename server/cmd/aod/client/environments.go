@@ -139,11 +139,11 @@ var managers = []string{"apt", "cargo", "gem", "go", "npm", "pip"}
 
 func (e *environmentFields) add(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&e.name, "name", "", "its name")
-	f.StringArrayVar(&e.packages, "package", nil, "a package to install, MANAGER:NAME, as in apt:ripgrep; may be given again: "+strings.Join(managers, ", "))
-	f.StringArrayVar(&e.env, "env", nil, "a variable of every turn: NAME takes the value of our own variable, NAME=@FILE that of a file; may be given again")
-	f.StringVar(&e.setup, "setup-script", "", "a file with the bash script that prepares the machine")
-	f.StringArrayVar(&e.hosts, "allow-host", nil, "a host that the machine may reach, and no other but those given; may be given again")
+	f.StringVar(&e.name, "name", "", "its `NAME`")
+	f.StringArrayVar(&e.packages, "package", nil, "a package to install, `MANAGER:NAME`, as in apt:ripgrep; may be given again: "+strings.Join(managers, ", "))
+	f.StringArrayVar(&e.env, "env", nil, "a `VARIABLE` of every turn: NAME takes the value of our own variable, NAME=@FILE that of a file; may be given again")
+	f.StringVar(&e.setup, "setup-script", "", "a `FILE` with the bash script that prepares the machine")
+	f.StringArrayVar(&e.hosts, "allow-host", nil, "a `HOST` that the machine may reach, and no other but those given; may be given again")
 	e.body.add(cmd)
 }
 
@@ -228,6 +228,6 @@ func environmentsUpdateCommand(c *connection, f *format) *cobra.Command {
 		}),
 	}
 	e.add(cmd)
-	cmd.Flags().IntVar(&version, "version", 0, "the version that is meant to be changed (default: the present one)")
+	cmd.Flags().IntVar(&version, "version", 0, "the `VERSION` that is meant to be changed (default: the present one)")
 	return cmd
 }

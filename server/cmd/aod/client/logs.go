@@ -37,7 +37,7 @@ all else on standard error. With -f it goes on until the turn that runs has ende
 	})
 	cmd.Example = "  aod sessions logs 1f0c\n  aod sessions logs -f 1f0c --json | jq -r 'select(.type == \"output\").data'"
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the turn that runs has ended")
-	cmd.Flags().IntVar(&turn, "turn", 0, "only the output of this turn")
+	cmd.Flags().IntVar(&turn, "turn", 0, "only the output of the turn of this `NUMBER`")
 	v.add(cmd)
 	return cmd
 }

@@ -60,7 +60,7 @@ nobody can be asked it detaches, and the exit code is 130.`,
 			return outcome(id, end)
 		}),
 	}
-	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "how long the agent may take, from 10s to 1h")
+	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "the `TIME` that the agent may take, from 10s to 1h")
 	cmd.Flags().BoolVar(&isDetached, "detach", false, "print the session's id and leave it to work")
 	v.add(cmd)
 	return cmd

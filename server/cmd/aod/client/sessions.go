@@ -68,8 +68,8 @@ func sessionsListCommand(c *connection, f *format) *cobra.Command {
 			return f.show(cmd, answer, err, table(sessionColumns))
 		}),
 	}
-	cmd.Flags().StringArrayVar(&status, "status", nil, "only sessions of this status; may be given again: "+strings.Join(statusNames(), ", "))
-	cmd.Flags().StringVar(&agent, "agent", "", "only sessions of this agent, by id or name")
+	cmd.Flags().StringArrayVar(&status, "status", nil, "only sessions of this `STATUS`; may be given again: "+strings.Join(statusNames(), ", "))
+	cmd.Flags().StringVar(&agent, "agent", "", "only sessions of this `AGENT`, by id or name")
 	p.add(cmd)
 	must(cmd.RegisterFlagCompletionFunc("status", cobra.FixedCompletions(statusNames(), cobra.ShellCompDirectiveNoFileComp)))
 	must(cmd.RegisterFlagCompletionFunc("agent", c.completeAgents()))
@@ -150,7 +150,7 @@ type paging struct{ limit int }
 const mostRows = 1000
 
 func (p *paging) add(cmd *cobra.Command) {
-	cmd.Flags().IntVar(&p.limit, "limit", 0, fmt.Sprintf("only so many of the newest, %d at most (default: all)", mostRows))
+	cmd.Flags().IntVar(&p.limit, "limit", 0, fmt.Sprintf("only this `NUMBER` of the newest, %d at most (default: all)", mostRows))
 }
 
 func (p *paging) get(cmd *cobra.Command) (*int, error) {
