@@ -138,6 +138,11 @@ func TestRunShowsEventsAsJSON(t *testing.T) {
 	if strings.Contains(r.stderr, "create_sprite") {
 		t.Errorf("stderr %q", r.stderr)
 	}
+	for _, flag := range []string{"--json", "-ojson"} {
+		if got := a.aod("sessions", "logs", flag, a.newest()).ok(); got != r.stdout {
+			t.Errorf("logs %s prints\n%s", flag, got)
+		}
+	}
 }
 
 func TestKeptSessionGoesOn(t *testing.T) {

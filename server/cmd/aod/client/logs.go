@@ -13,7 +13,7 @@ import (
 // settled is after how long without another event a session has shown what it has so far.
 const settled = time.Second
 
-func logsCommand(c *connection) *cobra.Command {
+func logsCommand(c *connection, f *format) *cobra.Command {
 	follow, turn := false, 0
 	v := &viewFlags{}
 	cmd := sessionCommand(c, "logs", "Show what a session has done so far", `Logs shows the output of all turns as aod run does: the agent's on standard output,
@@ -21,6 +21,7 @@ all else on standard error. With -f it goes on until the turn that runs has ende
 		if turn < 0 {
 			return errors.New("--turn: turns are counted from 1")
 		}
+		v.json = v.json || *f == "json"
 		a := &attachment{client: client, session: id, turn: turn, only: turn > 0, view: v.open(cmd)}
 		if follow {
 			_, err := a.follow(cmd.Context())

@@ -16,7 +16,7 @@ func sessionAndPrompt(cmd *cobra.Command, args []string) error {
 	return atMostOnePrompt(cmd, args[1:])
 }
 
-func promptCommand(c *connection) *cobra.Command {
+func promptCommand(c *connection, f *format) *cobra.Command {
 	timeout, isDetached := 10*time.Minute, false
 	v := &viewFlags{}
 	cmd := &cobra.Command{
@@ -52,6 +52,7 @@ nobody can be asked it detaches, and the exit code is 130.`,
 				_, err := fmt.Fprintln(cmd.OutOrStdout(), id)
 				return err
 			}
+			v.json = v.json || *f == "json"
 			a := &attachment{client: client, session: id, turn: turn.CurrentTurn, view: v.open(cmd)}
 			end, err := a.wait(cmd.Context())
 			if err != nil {

@@ -19,7 +19,7 @@ func sessionsCommand(c *connection) *cobra.Command {
 		Long:  "A session is one conversation of an agent on one machine. Where a session is to be\nnamed, the beginning of its id will do.",
 	}
 	f.add(cmd)
-	cmd.AddCommand(sessionsListCommand(c, f), sessionsGetCommand(c, f), turnsCommand(c, f), logsCommand(c), promptCommand(c), terminateCommand(c, f), sessionsDeleteCommand(c, f))
+	cmd.AddCommand(sessionsListCommand(c, f), sessionsGetCommand(c, f), turnsCommand(c, f), logsCommand(c, f), promptCommand(c, f), terminateCommand(c, f), sessionsDeleteCommand(c, f))
 	return cmd
 }
 
