@@ -89,7 +89,9 @@ func (a *attachment) follow(ctx context.Context) (aod.Event, error) {
 			if err != nil {
 				return aod.Event{}, err
 			}
-			if a.idle != nil {
+			if a.idle != nil && e.Type == aod.EventStart {
+				a.idle.Reset(beginning)
+			} else if a.idle != nil {
 				a.idle.Reset(settled)
 			}
 			if e.Type == aod.EventStage || e.Type == aod.EventOutput {

@@ -10,8 +10,13 @@ import (
 	aod "github.com/agent-on-demand/aod/sdk/go"
 )
 
-// settled is after how long without another event a session has shown what it has so far.
-const settled = time.Second
+// A stream does not say where what is stored ends and what comes live begins. So logs takes
+// silence for the end of it.
+const (
+	answerTime = time.Minute     // until a server begins
+	beginning  = 5 * time.Second // until the first row
+	settled    = 2 * time.Second // between rows
+)
 
 func logsCommand(c *connection, f *format) *cobra.Command {
 	follow, turn := false, 0
@@ -42,9 +47,6 @@ all else on standard error. With -f it goes on until the turn that runs has ende
 	v.add(cmd)
 	return cmd
 }
-
-// answerTime is how long a server may take to begin.
-const answerTime = time.Minute
 
 // errSettled is that a session that is still active has shown all that it has so far.
 var errSettled = errors.New("there is nothing more for now")
