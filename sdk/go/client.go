@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -124,6 +125,9 @@ func base(text string) (string, error) {
 	return strings.TrimRight(u.String(), "/"), nil
 }
 
+// tokenLimit is how much of a token's file is read, in bytes.
+const tokenLimit = 4 << 10
+
 func bearer(token string) (string, error) {
 	path := os.Getenv("AOD_API_TOKEN_FILE")
 	switch fromVariable := os.Getenv("AOD_API_TOKEN"); {
@@ -131,7 +135,12 @@ func bearer(token string) (string, error) {
 	case fromVariable != "" && path != "":
 		return "", errors.New("AOD_API_TOKEN and AOD_API_TOKEN_FILE are both set: set one of them")
 	case path != "":
-		text, err := os.ReadFile(path)
+		file, err := os.Open(path)
+		if err != nil {
+			return "", fmt.Errorf("AOD_API_TOKEN_FILE: %w", err)
+		}
+		defer file.Close()
+		text, err := io.ReadAll(io.LimitReader(file, tokenLimit))
 		if err != nil {
 			return "", fmt.Errorf("AOD_API_TOKEN_FILE: %w", err)
 		}

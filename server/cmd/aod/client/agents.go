@@ -3,6 +3,7 @@ package client
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -59,7 +60,7 @@ func agentsListCommand(c *connection, f *format) *cobra.Command {
 }
 
 // agentCommand is a command that is about one agent.
-func agentCommand(c *connection, f *format, use, short string, ask func(cmd *cobra.Command, client *aod.Client, id string) (*http.Response, error)) *cobra.Command {
+func agentCommand(c *connection, f *format, use, short string, write func(io.Writer, []byte) error, ask func(cmd *cobra.Command, client *aod.Client, id string) (*http.Response, error)) *cobra.Command {
 	return &cobra.Command{
 		Use:               use + " AGENT",
 		Short:             short,
@@ -71,22 +72,19 @@ func agentCommand(c *connection, f *format, use, short string, ask func(cmd *cob
 				return err
 			}
 			answer, err := ask(cmd, client, id)
-			if use == "versions" {
-				return f.show(cmd, answer, err, table(agentVersionColumns))
-			}
-			return f.show(cmd, answer, err, details)
+			return f.show(cmd, answer, err, write)
 		}),
 	}
 }
 
 func agentsGetCommand(c *connection, f *format) *cobra.Command {
-	return agentCommand(c, f, "get", "Show an agent", func(cmd *cobra.Command, client *aod.Client, id string) (*http.Response, error) {
+	return agentCommand(c, f, "get", "Show an agent", details, func(cmd *cobra.Command, client *aod.Client, id string) (*http.Response, error) {
 		return client.API().GetAgent(cmd.Context(), id)
 	})
 }
 
 func agentsArchiveCommand(c *connection, f *format) *cobra.Command {
-	return agentCommand(c, f, "archive", "Hide an agent and keep it from new sessions, for good", func(cmd *cobra.Command, client *aod.Client, id string) (*http.Response, error) {
+	return agentCommand(c, f, "archive", "Hide an agent and keep it from new sessions, for good", details, func(cmd *cobra.Command, client *aod.Client, id string) (*http.Response, error) {
 		return client.API().ArchiveAgent(cmd.Context(), id)
 	})
 }
@@ -100,7 +98,7 @@ var agentVersionColumns = []column[aod.AgentVersion]{
 }
 
 func agentsVersionsCommand(c *connection, f *format) *cobra.Command {
-	return agentCommand(c, f, "versions", "List the versions of an agent, the newest first", func(cmd *cobra.Command, client *aod.Client, id string) (*http.Response, error) {
+	return agentCommand(c, f, "versions", "List the versions of an agent, the newest first", table(agentVersionColumns), func(cmd *cobra.Command, client *aod.Client, id string) (*http.Response, error) {
 		return client.API().ListAgentVersions(cmd.Context(), id)
 	})
 }

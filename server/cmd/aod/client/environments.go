@@ -3,6 +3,7 @@ package client
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -75,7 +76,7 @@ func environmentsListCommand(c *connection, f *format) *cobra.Command {
 }
 
 // environmentCommand is a command that is about one environment.
-func environmentCommand(c *connection, f *format, use, short string, ask func(cmd *cobra.Command, client *aod.Client, id string) (*http.Response, error)) *cobra.Command {
+func environmentCommand(c *connection, f *format, use, short string, write func(io.Writer, []byte) error, ask func(cmd *cobra.Command, client *aod.Client, id string) (*http.Response, error)) *cobra.Command {
 	return &cobra.Command{
 		Use:               use + " ENVIRONMENT",
 		Short:             short,
@@ -87,28 +88,25 @@ func environmentCommand(c *connection, f *format, use, short string, ask func(cm
 				return err
 			}
 			answer, err := ask(cmd, client, id)
-			if use == "versions" {
-				return f.show(cmd, answer, err, table(environmentVersionColumns))
-			}
-			return f.show(cmd, answer, err, details)
+			return f.show(cmd, answer, err, write)
 		}),
 	}
 }
 
 func environmentsGetCommand(c *connection, f *format) *cobra.Command {
-	return environmentCommand(c, f, "get", "Show an environment, without its variables", func(cmd *cobra.Command, client *aod.Client, id string) (*http.Response, error) {
+	return environmentCommand(c, f, "get", "Show an environment, without its variables", details, func(cmd *cobra.Command, client *aod.Client, id string) (*http.Response, error) {
 		return client.API().GetEnvironment(cmd.Context(), id)
 	})
 }
 
 func environmentsArchiveCommand(c *connection, f *format) *cobra.Command {
-	return environmentCommand(c, f, "archive", "Hide an environment and keep it from new sessions, for good", func(cmd *cobra.Command, client *aod.Client, id string) (*http.Response, error) {
+	return environmentCommand(c, f, "archive", "Hide an environment and keep it from new sessions, for good", details, func(cmd *cobra.Command, client *aod.Client, id string) (*http.Response, error) {
 		return client.API().ArchiveEnvironment(cmd.Context(), id)
 	})
 }
 
 func environmentsDeleteCommand(c *connection, f *format) *cobra.Command {
-	return environmentCommand(c, f, "delete", "Remove an environment that no session has", func(cmd *cobra.Command, client *aod.Client, id string) (*http.Response, error) {
+	return environmentCommand(c, f, "delete", "Remove an environment that no session has", details, func(cmd *cobra.Command, client *aod.Client, id string) (*http.Response, error) {
 		return client.API().DeleteEnvironment(cmd.Context(), id)
 	})
 }
@@ -122,7 +120,7 @@ var environmentVersionColumns = []column[aod.EnvironmentVersion]{
 }
 
 func environmentsVersionsCommand(c *connection, f *format) *cobra.Command {
-	return environmentCommand(c, f, "versions", "List the versions of an environment, the newest first", func(cmd *cobra.Command, client *aod.Client, id string) (*http.Response, error) {
+	return environmentCommand(c, f, "versions", "List the versions of an environment, the newest first", table(environmentVersionColumns), func(cmd *cobra.Command, client *aod.Client, id string) (*http.Response, error) {
 		return client.API().ListEnvironmentVersions(cmd.Context(), id)
 	})
 }

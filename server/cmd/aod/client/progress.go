@@ -35,10 +35,9 @@ func (p *progress) stage(e aod.Event) {
 }
 
 func (p *progress) turn(n int) {
-	if n > 1 {
+	if n > 1 && !p.off {
 		p.clear()
-		p.live = false
-		p.line(fmt.Sprintf("turn %d", n))
+		fmt.Fprintln(p.w, "turn", n)
 	}
 }
 

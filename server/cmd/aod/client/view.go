@@ -22,6 +22,7 @@ func (f *viewFlags) add(cmd *cobra.Command) {
 // open is a view on the command's streams.
 func (f *viewFlags) open(cmd *cobra.Command) *view {
 	v := &view{viewFlags: *f, out: cmd.OutOrStdout(), words: harmless(cmd.ErrOrStderr())}
+	v.printer = v.of("") // until the stream says which runtime it is
 	v.progress = progress{w: cmd.ErrOrStderr(), live: terminal(cmd.ErrOrStderr()), off: f.quiet || f.json}
 	return v
 }
@@ -84,9 +85,6 @@ func (plain) Close() error { return nil }
 // close ends what has been shown so far.
 func (v *view) close() error {
 	v.progress.clear()
-	if v.printer == nil {
-		return nil
-	}
 	return v.printer.Close()
 }
 
