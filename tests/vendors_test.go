@@ -147,6 +147,7 @@ func TestVendors(t *testing.T) {
 				"keeps conversations apart":      (*bench).keepsConversationsApart,
 				"fails without a good end":       (*bench).failsWithoutGoodEnd,
 				"shows its key to nobody at all": (*bench).showsNoKey,
+				"is readable in aod run":         (*bench).isReadable,
 			} {
 				t.Run(name, func(t *testing.T) {
 					here, user := *b, *b.api
@@ -350,6 +351,13 @@ func (b *bench) showsNoKey() {
 	session := b.begin(b.agent(""), "look [[bash "+findReadable(vendorKey)+"]]")
 	said := b.completed(session, 1)
 	if !strings.Contains(said, foundNone) || strings.Contains(b.raw(session), vendorKey) {
+		b.t.Errorf("said %s", said)
+	}
+}
+
+func (b *bench) isReadable() {
+	r := b.aod("run", "--agent", b.agent(""), "--environment", b.env, "please [[bash echo it works]]")
+	if said := r.ok(); !strings.Contains(said, "→ ") || !strings.Contains(said, "echo it works") || !strings.Contains(said, "TOOL RESULT: ") || !strings.Contains(said, "\n✓ Done · ") || strings.Contains(said, `{"`) {
 		b.t.Errorf("said %s", said)
 	}
 }

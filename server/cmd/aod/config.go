@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -25,10 +27,9 @@ import (
 // flags are what the command line says; each is empty if it says nothing.
 type flags struct{ addr, dataDir, publicURL, spriteIdle string }
 
-func addFlags(root *cobra.Command) *flags {
-	f := &flags{}
-	root.PersistentFlags().StringVar(&f.dataDir, "data-dir", "", "where the server keeps its database, key and local Sprites (AOD_DATA_DIR; default $XDG_DATA_HOME/aod, else ~/.local/share/aod)")
-	return f
+// add gives a command the flag that all of the server's have.
+func (f *flags) add(cmd *cobra.Command) {
+	cmd.PersistentFlags().StringVar(&f.dataDir, "data-dir", "", "where the server keeps its database, key and local Sprites (AOD_DATA_DIR; default $XDG_DATA_HOME/aod, else ~/.local/share/aod)")
 }
 
 // environment reads variables and remembers the first mistake.
@@ -37,13 +38,14 @@ type environment struct {
 	err    error
 }
 
-// known are the variables with our prefix. The last four are the clients' and those
+// known are the variables with our prefix. The last five are the clients' and those
 // of a turn that runs aod.
 var known = []string{
 	"AOD_ADDR", "AOD_DATA_DIR", "AOD_PUBLIC_URL", "AOD_BOOTSTRAP_TOKEN", "AOD_ENCRYPTION_KEY",
 	"AOD_MAX_CONCURRENT_SESSIONS", "AOD_RUNTIMES_DIR", "AOD_SPRITE_ISOLATION", "AOD_SPRITE_ALLOW_HOSTS", "AOD_SPRITE_PROCESSES",
 	"AOD_SPRITE_MEMORY", "AOD_SPRITE_CPUS", "AOD_SPRITE_DISK", "AOD_SPRITES_DISK", "AOD_SPRITE_IDLE_TTL", "AOD_SPRITES_TOKEN",
-	"AOD_ENVIRONMENT_CACHE", "AOD_CORS_ORIGINS", "AOD_LOG_FORMAT", "AOD_LOG_LEVEL", "AOD_API_URL", "AOD_API_TOKEN", "AOD_SESSION_ID", "AOD_MODEL",
+	"AOD_ENVIRONMENT_CACHE", "AOD_CORS_ORIGINS", "AOD_LOG_FORMAT", "AOD_LOG_LEVEL", "AOD_API_URL", "AOD_API_TOKEN", "AOD_API_TOKEN_FILE",
+	"AOD_SESSION_ID", "AOD_MODEL",
 }
 
 // secrets have a twin with _FILE at its end that names a file with the value.

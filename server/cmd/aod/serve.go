@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -5,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"os"
 	"runtime"
 
 	"github.com/spf13/cobra"
@@ -109,7 +112,11 @@ Three calls, one running agent:
   SESSION=$(curl -s $AOD_API_URL/sessions -H "Authorization: Bearer $AOD_API_TOKEN" -d '{"agent_id":"'$AGENT'","prompt":"echo hello","timeout":120}' | sed 's/{"id":"\([^"]*\).*/\1/')
   curl -N $AOD_API_URL/sessions/$SESSION/stream -H "Authorization: Bearer $AOD_API_TOKEN"
 
-`, r.Token.Reveal(), at)
+Or all of it at once:
+
+  %[3]s run --runtime shell "echo hello"
+
+`, r.Token.Reveal(), at, os.Args[0])
 }
 
 // reachable is a URL for this machine's clients: a server that listens everywhere
