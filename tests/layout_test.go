@@ -15,8 +15,10 @@ const module = "github.com/agent-on-demand/aod"
 // allowed says which of our packages a package may import.
 var allowed = map[string][]string{
 	"server/cmd/aod":      {"api", "server", "sprite/runtimes", "store"},
-	"server":              {"api", "gen", "server/hub", "sprite", "sprite/local", "sprite/runtimes", "sprite/turn", "store"},
+	"server":              {"api", "gen", "server/hub", "server/metrics", "server/traces", "sprite", "sprite/local", "sprite/runtimes", "sprite/turn", "store"},
 	"server/hub":          {"store"},
+	"server/metrics":      {"store"},
+	"server/traces":       {},
 	"sprite/turn":         {"sprite/runtimes", "store"},
 	"sprite":              {},
 	"sprite/runtimes":     {},
@@ -36,14 +38,20 @@ var allowed = map[string][]string{
 
 // owners says which packages may import a module that is kept in one place.
 var owners = map[string][]string{
-	"gorm.io/":                        {"store"},
-	"github.com/labstack/echo":        {"gen", "server"},
-	"github.com/getkin/kin-openapi":   {"server"},
-	"github.com/superfly/sprites-go":  {"sprite"},
-	"github.com/gorilla/websocket":    {"sprite", "sprite/local"},
-	"github.com/spf13/cobra":          {"server/cmd/aod"},
-	"github.com/oapi-codegen/runtime": {"gen"},
-	"gvisor.dev/":                     {"sprite/local/egress"},
+	"gorm.io/":                             {"store"},
+	"github.com/labstack/echo":             {"gen", "server"},
+	"github.com/getkin/kin-openapi":        {"server"},
+	"github.com/superfly/sprites-go":       {"sprite"},
+	"github.com/gorilla/websocket":         {"sprite", "sprite/local"},
+	"github.com/spf13/cobra":               {"server/cmd/aod"},
+	"github.com/oapi-codegen/runtime":      {"gen"},
+	"github.com/prometheus/":               {"server/metrics"},
+	"net/http/pprof":                       {"server"},
+	"go.opentelemetry.io/otel":             {"server", "server/traces", "sprite/turn"},
+	"go.opentelemetry.io/otel/exporters":   {"server/traces"},
+	"go.opentelemetry.io/otel/propagation": {"server/traces"},
+	"go.opentelemetry.io/otel/sdk":         {"server/traces"},
+	"gvisor.dev/":                          {"sprite/local/egress"},
 }
 
 // inOneFile says in which files of package server an import may stand.
@@ -51,6 +59,7 @@ var inOneFile = map[string][]string{
 	"github.com/getkin/kin-openapi/openapi3": {"validate.go", "invalid.go"},
 	module + "/sprite":                       {"backend.go"},
 	module + "/sprite/local":                 {"backend.go"},
+	"net/http/pprof":                         {"admin.go"},
 }
 
 func TestImportsGoOneWay(t *testing.T) {

@@ -164,9 +164,9 @@ type Reader struct {
 	tail     *tail
 	id       int64
 	passed   atomic.Int64 // id of the last row that has been taken on, for others to see
-	caught   bool // the log has been read to its end since this reader began
-	statuses int  // as of the last Next
-	asked    int  // as of the last StatusChanged
+	caught   bool         // the log has been read to its end since this reader began
+	statuses int          // as of the last Next
+	asked    int          // as of the last StatusChanged
 	wake     <-chan struct{}
 }
 
