@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -87,7 +88,10 @@ be replaced by one with _FILE at its end that names a file.
 			}
 			slack := make([]byte, gcSlack)
 			defer runtime.KeepAlive(slack)
-			config.Ready = func(r server.Ready) { greet(cmd.OutOrStdout(), r, config) }
+			config.Ready = func(r server.Ready) {
+				greet(cmd.OutOrStdout(), r, config)
+				debug.FreeOSMemory() // what starting took
+			}
 			return server.Run(cmd.Context(), config)
 		},
 	}
