@@ -141,3 +141,31 @@ func BenchmarkCounts(b *testing.B) {
 		})
 	}
 }
+
+// What counting adds to the life of a session.
+func BenchmarkSessionLife(b *testing.B) {
+	for _, counting := range []bool{false, true} {
+		b.Run(fmt.Sprint("counted=", counting), func(b *testing.B) {
+			s := testStore(b)
+			if !counting {
+				if err := s.writers.Exec("DROP TRIGGER sessions_counted_in; DROP TRIGGER sessions_counted_out; DROP TRIGGER sessions_counted_over").Error; err != nil {
+					b.Fatal(err)
+				}
+			}
+			user := testUser(b, s, "u")
+			agent := testAgent(b, s, user)
+			for b.Loop() {
+				session, err := s.CreateSession(b.Context(), user, SessionSpec{AgentID: agent.ID, Prompt: "p", Timeout: 60}, func(*Agent) error { return nil }, nil)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := s.StartTurn(b.Context(), session.ID, 1, Row{Stage: StageRuntimeStart, State: StageStarted}); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := s.EndTurn(b.Context(), session.ID, 1, Outcome{Status: StatusCompleted}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
