@@ -50,7 +50,7 @@ func (f *failure) Error() string { return f.text }
 
 func (w *worker) run() {
 	began := time.Now()
-	ctx, span := w.startSpan(w.ctx, "turn", trace.WithNewRoot(), trace.WithLinks(w.links()...))
+	ctx, span := w.startSpan(w.ctx, "turn", trace.WithLinks(w.links()...))
 	w.ctx = ctx
 	outcome, err := w.guarded()
 	if err != nil && errors.Is(context.Cause(w.ctx), errStopped) {
