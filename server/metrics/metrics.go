@@ -44,7 +44,7 @@ func New(version string) *Metrics {
 			Help: "Requests that were answered, by the API document's operation, or unknown if it has none for them.",
 		}, []string{"operation", "method", "code"}),
 		answers: histogram("aod_http_request_duration_seconds",
-			"From a request's first byte to the end of its answer; without streams, which last as long as their reader.",
+			"From the headers of a request to the end of its answer; without streams, which last as long as their reader.",
 			[]float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}, "operation", "method", "code"),
 		turns: histogram("aod_turn_duration_seconds",
 			"From a prompt to the end of its turn, provisioning included.",
