@@ -950,6 +950,12 @@ type InvalidRequest struct {
 // Isolation What keeps agents apart from the server's machine.
 type Isolation string
 
+// Liveness That the server lives.
+type Liveness struct {
+	// Status Always `ok`.
+	Status HealthStatus `json:"status"`
+}
+
 // LocationStep The name of a field or a place in a list.
 type LocationStep = any
 
@@ -1035,6 +1041,30 @@ type OutputStream string
 
 // Packages Lists of packages by package manager, one of `apt`, `cargo`, `gem`, `go`, `npm`, `pip`. They are installed in this order.
 type Packages = map[string][]string
+
+// Readiness Whether requests should be sent to this server.
+type Readiness struct {
+	// Status `ok` if every check passes.
+	Status HealthStatus `json:"status"`
+
+	// Checks Each check by name.
+	Checks ReadinessChecks `json:"checks"`
+}
+
+// ReadinessChecks What was checked.
+type ReadinessChecks struct {
+	// Serving The server has started and is not stopping.
+	Serving CheckStatus `json:"serving"`
+
+	// Sessions Sessions can run. On the server's machine that is known once a Sprite has run there.
+	Sessions CheckStatus `json:"sessions"`
+
+	// Store The database can be read.
+	Store CheckStatus `json:"store"`
+
+	// Encryption What the database holds can be decrypted.
+	Encryption CheckStatus `json:"encryption"`
+}
 
 // Resource A repository in a session's Sprite.
 type Resource struct {
@@ -2126,6 +2156,14 @@ type ClientInterface interface {
 	// Corresponds with GET /health (the `GetHealth` operationId).
 	GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetLiveness Ask whether the server lives
+	//
+	// Answers as soon as requests are answered at all, and looks at nothing else: for whoever starts
+	// the server anew when it does not. Needs no token.
+	//
+	// Corresponds with GET /livez (the `GetLiveness` operationId).
+	GetLiveness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetDocumentJSON Get this document as JSON
 	//
 	// Returns this OpenAPI document as JSON. Needs no token.
@@ -2139,6 +2177,15 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /openapi.yaml (the `GetDocumentYAML` operationId).
 	GetDocumentYAML(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetReadiness Ask whether requests should be sent here
+	//
+	// A 503 with `status` `unavailable` and the check named while the server is stopping, while no
+	// session can run on its machine, or is not known to, and when the database cannot be read or
+	// decrypted. Runs nothing for the answer. Needs no token.
+	//
+	// Corresponds with GET /readyz (the `GetReadiness` operationId).
+	GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListSessions List sessions
 	//
@@ -2619,6 +2666,24 @@ func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (
 	return c.Client.Do(req)
 }
 
+// GetLiveness Ask whether the server lives
+//
+// Answers as soon as requests are answered at all, and looks at nothing else: for whoever starts
+// the server anew when it does not. Needs no token.
+//
+// Corresponds with GET /livez (the `GetLiveness` operationId).
+func (c *Client) GetLiveness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetLivenessRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetDocumentJSON Get this document as JSON
 //
 // Returns this OpenAPI document as JSON. Needs no token.
@@ -2643,6 +2708,25 @@ func (c *Client) GetDocumentJSON(ctx context.Context, reqEditors ...RequestEdito
 // Corresponds with GET /openapi.yaml (the `GetDocumentYAML` operationId).
 func (c *Client) GetDocumentYAML(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetDocumentYAMLRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetReadiness Ask whether requests should be sent here
+//
+// A 503 with `status` `unavailable` and the check named while the server is stopping, while no
+// session can run on its machine, or is not known to, and when the database cannot be read or
+// decrypted. Runs nothing for the answer. Needs no token.
+//
+// Corresponds with GET /readyz (the `GetReadiness` operationId).
+func (c *Client) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetReadinessRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -3493,6 +3577,33 @@ func NewGetHealthRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewGetLivenessRequest constructs an http.Request for the GetLiveness method
+func NewGetLivenessRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/livez")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetDocumentJSONRequest constructs an http.Request for the GetDocumentJSON method
 func NewGetDocumentJSONRequest(server string) (*http.Request, error) {
 	var err error
@@ -3530,6 +3641,33 @@ func NewGetDocumentYAMLRequest(server string) (*http.Request, error) {
 	}
 
 	operationPath := fmt.Sprintf("/openapi.yaml")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetReadinessRequest constructs an http.Request for the GetReadiness method
+func NewGetReadinessRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/readyz")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -4201,6 +4339,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /health (the `GetHealth` operationId).
 	GetHealthWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetHealthResponse, error)
 
+	// GetLivenessWithResponse Ask whether the server lives
+	//
+	// Answers as soon as requests are answered at all, and looks at nothing else: for whoever starts
+	// the server anew when it does not. Needs no token.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /livez (the `GetLiveness` operationId).
+	GetLivenessWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetLivenessResponse, error)
+
 	// GetDocumentJSONWithResponse Get this document as JSON
 	//
 	// Returns this OpenAPI document as JSON. Needs no token.
@@ -4218,6 +4366,17 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /openapi.yaml (the `GetDocumentYAML` operationId).
 	GetDocumentYAMLWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetDocumentYAMLResponse, error)
+
+	// GetReadinessWithResponse Ask whether requests should be sent here
+	//
+	// A 503 with `status` `unavailable` and the check named while the server is stopping, while no
+	// session can run on its machine, or is not known to, and when the database cannot be read or
+	// decrypted. Runs nothing for the answer. Needs no token.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /readyz (the `GetReadiness` operationId).
+	GetReadinessWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetReadinessResponse, error)
 
 	// ListSessionsWithResponse List sessions
 	//
@@ -5808,6 +5967,47 @@ func (r GetHealthResponse) ContentType() string {
 	return ""
 }
 
+type GetLivenessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Liveness
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetLivenessResponse) GetJSON200() *Liveness {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetLivenessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetLivenessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetLivenessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetLivenessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetDocumentJSONResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5884,6 +6084,54 @@ func (r GetDocumentYAMLResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetDocumentYAMLResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetReadinessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Readiness
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Readiness
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetReadinessResponse) GetJSON200() *Readiness {
+	return r.JSON200
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetReadinessResponse) GetJSON503() *Readiness {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetReadinessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetReadinessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetReadinessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetReadinessResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -7092,6 +7340,22 @@ func (c *ClientWithResponses) GetHealthWithResponse(ctx context.Context, reqEdit
 	return ParseGetHealthResponse(rsp)
 }
 
+// GetLivenessWithResponse Ask whether the server lives
+//
+// Answers as soon as requests are answered at all, and looks at nothing else: for whoever starts
+// the server anew when it does not. Needs no token.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /livez (the `GetLiveness` operationId).
+func (c *ClientWithResponses) GetLivenessWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetLivenessResponse, error) {
+	rsp, err := c.GetLiveness(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetLivenessResponse(rsp)
+}
+
 // GetDocumentJSONWithResponse Get this document as JSON
 //
 // Returns this OpenAPI document as JSON. Needs no token.
@@ -7120,6 +7384,23 @@ func (c *ClientWithResponses) GetDocumentYAMLWithResponse(ctx context.Context, r
 		return nil, err
 	}
 	return ParseGetDocumentYAMLResponse(rsp)
+}
+
+// GetReadinessWithResponse Ask whether requests should be sent here
+//
+// A 503 with `status` `unavailable` and the check named while the server is stopping, while no
+// session can run on its machine, or is not known to, and when the database cannot be read or
+// decrypted. Runs nothing for the answer. Needs no token.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /readyz (the `GetReadiness` operationId).
+func (c *ClientWithResponses) GetReadinessWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetReadinessResponse, error) {
+	rsp, err := c.GetReadiness(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetReadinessResponse(rsp)
 }
 
 // ListSessionsWithResponse List sessions
@@ -8788,6 +9069,32 @@ func ParseGetHealthResponse(rsp *http.Response) (*GetHealthResponse, error) {
 	return response, nil
 }
 
+// ParseGetLivenessResponse parses an HTTP response from a GetLivenessWithResponse call
+func ParseGetLivenessResponse(rsp *http.Response) (*GetLivenessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetLivenessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Liveness
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetDocumentJSONResponse parses an HTTP response from a GetDocumentJSONWithResponse call
 func ParseGetDocumentJSONResponse(rsp *http.Response) (*GetDocumentJSONResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -8834,6 +9141,39 @@ func ParseGetDocumentYAMLResponse(rsp *http.Response) (*GetDocumentYAMLResponse,
 			return nil, err
 		}
 		response.YAML200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetReadinessResponse parses an HTTP response from a GetReadinessWithResponse call
+func ParseGetReadinessResponse(rsp *http.Response) (*GetReadinessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetReadinessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Readiness
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Readiness
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
 
 	}
 
@@ -9826,12 +10166,18 @@ type ServerInterface interface {
 	// GetHealth Check the server
 	// (GET /health)
 	GetHealth(ctx echo.Context) error
+	// GetLiveness Ask whether the server lives
+	// (GET /livez)
+	GetLiveness(ctx echo.Context) error
 	// GetDocumentJSON Get this document as JSON
 	// (GET /openapi.json)
 	GetDocumentJSON(ctx echo.Context) error
 	// GetDocumentYAML Get this document as YAML
 	// (GET /openapi.yaml)
 	GetDocumentYAML(ctx echo.Context) error
+	// GetReadiness Ask whether requests should be sent here
+	// (GET /readyz)
+	GetReadiness(ctx echo.Context) error
 	// ListSessions List sessions
 	// (GET /sessions)
 	ListSessions(ctx echo.Context, params ListSessionsParams) error
@@ -10131,6 +10477,15 @@ func (w *ServerInterfaceWrapper) GetHealth(ctx echo.Context) error {
 	return err
 }
 
+// GetLiveness converts echo context to params.
+func (w *ServerInterfaceWrapper) GetLiveness(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetLiveness(ctx)
+	return err
+}
+
 // GetDocumentJSON converts echo context to params.
 func (w *ServerInterfaceWrapper) GetDocumentJSON(ctx echo.Context) error {
 	var err error
@@ -10146,6 +10501,15 @@ func (w *ServerInterfaceWrapper) GetDocumentYAML(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetDocumentYAML(ctx)
+	return err
+}
+
+// GetReadiness converts echo context to params.
+func (w *ServerInterfaceWrapper) GetReadiness(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetReadiness(ctx)
 	return err
 }
 
@@ -10428,6 +10792,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/sessions/:session_id/delete", wrapper.DeleteSession, options.OperationMiddlewares["deleteSession"]...)
 	router.GET(options.BaseURL+"/sessions/:session_id/stream", wrapper.StreamSession, options.OperationMiddlewares["streamSession"]...)
 	router.GET(options.BaseURL+"/health", wrapper.GetHealth, options.OperationMiddlewares["getHealth"]...)
+	router.GET(options.BaseURL+"/livez", wrapper.GetLiveness, options.OperationMiddlewares["getLiveness"]...)
+	router.GET(options.BaseURL+"/readyz", wrapper.GetReadiness, options.OperationMiddlewares["getReadiness"]...)
 	router.GET(options.BaseURL+"/openapi.yaml", wrapper.GetDocumentYAML, options.OperationMiddlewares["getDocumentYAML"]...)
 	router.GET(options.BaseURL+"/openapi.json", wrapper.GetDocumentJSON, options.OperationMiddlewares["getDocumentJSON"]...)
 
@@ -11914,6 +12280,27 @@ func (response GetHealth503JSONResponse) VisitGetHealthResponse(w http.ResponseW
 	return err
 }
 
+type GetLivenessRequestObject struct {
+}
+
+type GetLivenessResponseObject interface {
+	VisitGetLivenessResponse(w http.ResponseWriter) error
+}
+
+type GetLiveness200JSONResponse Liveness
+
+func (response GetLiveness200JSONResponse) VisitGetLivenessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetDocumentJSONRequestObject struct {
 }
 
@@ -11959,6 +12346,41 @@ func (response GetDocumentYAML200ApplicationYamlResponse) VisitGetDocumentYAMLRe
 		defer closer.Close()
 	}
 	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetReadinessRequestObject struct {
+}
+
+type GetReadinessResponseObject interface {
+	VisitGetReadinessResponse(w http.ResponseWriter) error
+}
+
+type GetReadiness200JSONResponse Readiness
+
+func (response GetReadiness200JSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetReadiness503JSONResponse Readiness
+
+func (response GetReadiness503JSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12927,12 +13349,18 @@ type StrictServerInterface interface {
 	// GetHealth Check the server
 	// (GET /health)
 	GetHealth(ctx context.Context, request GetHealthRequestObject) (GetHealthResponseObject, error)
+	// GetLiveness Ask whether the server lives
+	// (GET /livez)
+	GetLiveness(ctx context.Context, request GetLivenessRequestObject) (GetLivenessResponseObject, error)
 	// GetDocumentJSON Get this document as JSON
 	// (GET /openapi.json)
 	GetDocumentJSON(ctx context.Context, request GetDocumentJSONRequestObject) (GetDocumentJSONResponseObject, error)
 	// GetDocumentYAML Get this document as YAML
 	// (GET /openapi.yaml)
 	GetDocumentYAML(ctx context.Context, request GetDocumentYAMLRequestObject) (GetDocumentYAMLResponseObject, error)
+	// GetReadiness Ask whether requests should be sent here
+	// (GET /readyz)
+	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
 	// ListSessions List sessions
 	// (GET /sessions)
 	ListSessions(ctx context.Context, request ListSessionsRequestObject) (ListSessionsResponseObject, error)
@@ -13411,6 +13839,29 @@ func (sh *strictHandler) GetHealth(ctx echo.Context) error {
 	return nil
 }
 
+// GetLiveness operation middleware
+func (sh *strictHandler) GetLiveness(ctx echo.Context) error {
+	var request GetLivenessRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetLiveness(ctx.Request().Context(), request.(GetLivenessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetLiveness")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetLivenessResponseObject); ok {
+		return validResponse.VisitGetLivenessResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetDocumentJSON operation middleware
 func (sh *strictHandler) GetDocumentJSON(ctx echo.Context) error {
 	var request GetDocumentJSONRequestObject
@@ -13451,6 +13902,29 @@ func (sh *strictHandler) GetDocumentYAML(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetDocumentYAMLResponseObject); ok {
 		return validResponse.VisitGetDocumentYAMLResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetReadiness operation middleware
+func (sh *strictHandler) GetReadiness(ctx echo.Context) error {
+	var request GetReadinessRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetReadiness(ctx.Request().Context(), request.(GetReadinessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetReadiness")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetReadinessResponseObject); ok {
+		return validResponse.VisitGetReadinessResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

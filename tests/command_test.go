@@ -53,7 +53,10 @@ func dataDir(t *testing.T) string {
 	return dir
 }
 
-var greeting = regexp.MustCompile(`is ready at (\S+) `)
+var (
+	greeting    = regexp.MustCompile(`is ready at (\S+) `)
+	metricsAddr = regexp.MustCompile(`metrics at (\S+)/metrics`)
+)
 
 func spawnIn(t *testing.T, dir string, uid int, env ...string) *api {
 	t.Helper()
@@ -93,6 +96,9 @@ func spawnBinary(t *testing.T, binary, dir string, uid int, env ...string) *api 
 		io.Copy(&said, lines)
 	}()
 	a.url = found[1]
+	if found := metricsAddr.FindStringSubmatch(line); found != nil {
+		a.admin = found[1]
+	}
 	a = a.as("aod_token_of_the_tests_000")
 	a.signal = func(s os.Signal) error {
 		if err := cmd.Process.Signal(s); err != nil {

@@ -55,14 +55,14 @@ func (s *Supervisor) sweepOnce(seen map[string]bool) (orphans map[string]bool, e
 		if !seen[name] {
 			continue
 		}
-		err := s.Store.Doom(s.ctx, name, strings.TrimPrefix(name, s.spriteName("")))
+		err := s.Store.Doom(s.ctx, name, s.sessionOf(name))
 		if errors.Is(err, store.ErrTooLate) {
 			continue
 		}
 		if err != nil {
 			return orphans, fmt.Errorf("doom sprite %s: %w", name, err)
 		}
-		s.Log.Warn("destroying a sprite that no session owns", "sprite", name)
+		s.Log.Warn("destroying a sprite that no session owns", "sprite", name, "session_id", s.sessionOf(name))
 	}
 	return orphans, s.releaseIdle()
 }
@@ -111,7 +111,7 @@ func (s *Supervisor) releaseIdle() error {
 	}
 	sessions, err := s.Store.ReleaseIdle(s.ctx, s.Sweep.Idle)
 	for _, session := range sessions {
-		s.Log.Info("destroying the sprite of an idle session", "session", session)
+		s.Log.Info("destroying the sprite of an idle session", "session_id", session)
 	}
 	return err
 }

@@ -25,7 +25,7 @@ import (
 )
 
 // flags are what the command line says; each is empty if it says nothing.
-type flags struct{ addr, dataDir, publicURL, spriteIdle string }
+type flags struct{ addr, adminAddr, dataDir, publicURL, spriteIdle string }
 
 // add gives a command the flag that all of the server's have.
 func (f *flags) add(cmd *cobra.Command) {
@@ -41,7 +41,7 @@ type environment struct {
 // known are the variables with our prefix. The last five are the clients' and those
 // of a turn that runs aod.
 var known = []string{
-	"AOD_ADDR", "AOD_DATA_DIR", "AOD_PUBLIC_URL", "AOD_BOOTSTRAP_TOKEN", "AOD_ENCRYPTION_KEY",
+	"AOD_ADDR", "AOD_ADMIN_ADDR", "AOD_DATA_DIR", "AOD_PUBLIC_URL", "AOD_BOOTSTRAP_TOKEN", "AOD_ENCRYPTION_KEY",
 	"AOD_MAX_CONCURRENT_SESSIONS", "AOD_RUNTIMES_DIR", "AOD_SPRITE_ISOLATION", "AOD_SPRITE_ALLOW_HOSTS", "AOD_SPRITE_PROCESSES",
 	"AOD_SPRITE_MEMORY", "AOD_SPRITE_CPUS", "AOD_SPRITE_DISK", "AOD_SPRITES_DISK", "AOD_SPRITE_IDLE_TTL", "AOD_SPRITES_TOKEN",
 	"AOD_ENVIRONMENT_CACHE", "AOD_CORS_ORIGINS", "AOD_LOG_FORMAT", "AOD_LOG_LEVEL", "AOD_API_URL", "AOD_API_TOKEN", "AOD_API_TOKEN_FILE",
@@ -64,6 +64,7 @@ func configure(f *flags) (server.Config, error) {
 	env.refuseUnknown(os.Environ())
 	c := server.Config{
 		Addr:           first(f.addr, env.get("AOD_ADDR"), "127.0.0.1:8777"),
+		AdminAddr:      first(f.adminAddr, env.get("AOD_ADMIN_ADDR")),
 		DataDir:        first(f.dataDir, env.get("AOD_DATA_DIR"), env.defaultDataDir()),
 		PublicURL:      strings.TrimRight(first(f.publicURL, env.get("AOD_PUBLIC_URL")), "/"),
 		Token:          env.secret("AOD_BOOTSTRAP_TOKEN"),
@@ -100,6 +101,7 @@ func configure(f *flags) (server.Config, error) {
 	}
 	c.Log = env.logger()
 	env.check("AOD_ADDR", c.Addr, func(v string) error { _, _, err := net.SplitHostPort(v); return err })
+	env.check("AOD_ADMIN_ADDR", c.AdminAddr, func(v string) error { return apart(v, c.Addr) })
 	env.check("AOD_SPRITE_ALLOW_HOSTS", env.get("AOD_SPRITE_ALLOW_HOSTS"), func(v string) error { return server.CheckHosts(list(v)) })
 	for name, value := range map[string]string{"AOD_PUBLIC_URL": c.PublicURL, "SPRITES_BASE_URL": c.SpritesURL} {
 		env.check(name, value, origin)

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -32,6 +33,10 @@ A flag wins over its variable. Each variable that holds a secret (marked *) can
 be replaced by one with _FILE at its end that names a file.
 
   AOD_ADDR                     listen address (127.0.0.1:8777)
+  AOD_ADMIN_ADDR               second listen address, as in 127.0.0.1:9090, for /metrics
+                               (Prometheus), /debug/pprof/, /livez and /readyz (none).
+                               It asks for NO TOKEN: bind it to loopback or to a
+                               private network
   AOD_DATA_DIR                 database, key and local Sprites ($XDG_DATA_HOME/aod,
                                else ~/.local/share/aod)
   AOD_PUBLIC_URL               the server's URL in the served document
@@ -72,7 +77,12 @@ be replaced by one with _FILE at its end that names a file.
   SPRITES_TOKEN *              use the real Sprites service with this token
   SPRITES_BASE_URL             another Sprites service
   ANTHROPIC_API_KEY *, CLAUDE_CODE_OAUTH_TOKEN *, OPENAI_API_KEY *, GEMINI_API_KEY *
-                               given to every session, with the lowest precedence`,
+                               given to every session, with the lowest precedence
+  OTEL_EXPORTER_OTLP_ENDPOINT  send traces of requests, turns, stages and commands to this
+                               OpenTelemetry collector, as in http://127.0.0.1:4318
+                               (http/protobuf). The other OTEL_* variables of the
+                               OpenTelemetry SDK count, too: OTEL_SERVICE_NAME (aod),
+                               OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_HEADERS, …`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := configure(f)
@@ -81,11 +91,15 @@ be replaced by one with _FILE at its end that names a file.
 			}
 			slack := make([]byte, gcSlack)
 			defer runtime.KeepAlive(slack)
-			config.Ready = func(r server.Ready) { greet(cmd.OutOrStdout(), r, config) }
+			config.Ready = func(r server.Ready) {
+				greet(cmd.OutOrStdout(), r, config)
+				debug.FreeOSMemory() // what starting took
+			}
 			return server.Run(cmd.Context(), config)
 		},
 	}
 	cmd.Flags().StringVar(&f.addr, "addr", "", "listen address (AOD_ADDR; default 127.0.0.1:8777)")
+	cmd.Flags().StringVar(&f.adminAddr, "admin-addr", "", "second listen address, for metrics and profiles, without a token (AOD_ADMIN_ADDR; default none)")
 	cmd.Flags().StringVar(&f.publicURL, "public-url", "", "the server's URL in the served document (AOD_PUBLIC_URL)")
 	cmd.Flags().StringVar(&f.spriteIdle, "sprite-idle-ttl", "", "how long a completed session keeps its Sprite, 0 for ever (AOD_SPRITE_IDLE_TTL; default 168h)")
 	return cmd
@@ -93,8 +107,11 @@ be replaced by one with _FILE at its end that names a file.
 
 // greet tells a person what to do next.
 func greet(w io.Writer, r server.Ready, c server.Config) {
-	at := reachable(r.URL)
-	fmt.Fprintf(w, "aod %s is ready at %s (data in %s)\n", version, at, c.DataDir)
+	at, admin := reachable(r.URL), ""
+	if r.Admin != "" {
+		admin = ", metrics at " + reachable(r.Admin) + "/metrics"
+	}
+	fmt.Fprintf(w, "aod %s is ready at %s (data in %s%s)\n", version, at, c.DataDir, admin)
 	if c.Unconfined() {
 		fmt.Fprintln(w, "WARNING: AOD_SPRITE_ISOLATION is none: agents run as this user, unconfined, and can read and change all that it can.")
 	}
