@@ -25,7 +25,7 @@ const (
 func (s *Store) settle(ctx context.Context) error {
 	err := s.write(ctx, func(tx *gorm.DB, _ Micros) error {
 		for name, value := range map[string][]byte{
-			settingDeployment: []byte(strings.ReplaceAll(s.newID(), "-", "")[:8]),
+			settingDeployment: []byte(s.newDeployment()),
 			settingCanary:     s.keys.seal([]byte(canary), settingCanary),
 		} {
 			if err := tx.Exec("INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING", name, value).Error; err != nil {
@@ -44,6 +44,8 @@ func (s *Store) settle(ctx context.Context) error {
 	s.deployment = string(deployment)
 	return s.CheckKeys(ctx)
 }
+
+func (s *Store) newDeployment() string { return strings.ReplaceAll(s.newID(), "-", "")[:8] }
 
 func (s *Store) setting(ctx context.Context, name string) ([]byte, error) {
 	row, err := first[setting](s.read(ctx).Where("name = ?", name), NotFound("setting "+name+" is missing"))
