@@ -43,6 +43,8 @@ type Config struct {
 	SpriteIdle time.Duration // a completed session keeps its Sprite; for ever if it is 0
 	SweepEvery time.Duration // the Sprites that nobody needs are looked for; 10 minutes if it is 0
 
+	RowRetention time.Duration // rows are kept when their session has ended; for ever if it is 0
+
 	Keys        map[string]store.Secret // the operator's provider keys, by variable
 	Versions    map[string]string       // of runtimes, by name, in place of those that were tried
 	CORSOrigins []string
@@ -96,7 +98,7 @@ func Run(ctx context.Context, c Config) (err error) {
 	readers := hub.New(st)
 	turns := turn.New(turn.Options{
 		Store: st, Sprites: backend.client, Readers: readers, Log: c.Log, Keys: c.Keys, Cache: backend.cache, Install: backend.install, Versions: c.Versions, Available: backend.preflight.check,
-		Sweep: turn.Sweep{Every: c.SweepEvery, Idle: c.SpriteIdle},
+		Sweep: turn.Sweep{Every: c.SweepEvery, Idle: c.SpriteIdle, Rows: c.RowRetention},
 	})
 	defer turns.Close()
 	s, err := newServer(st, turns, readers, c)

@@ -9,7 +9,7 @@ import (
 	"github.com/agent-on-demand/aod/server"
 )
 
-func doctorCommand(f *flags) *cobra.Command {
+func doctorCommand(f flags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
 		Short: "Check whether a server could do its work here, and say what would help",

@@ -38,8 +38,8 @@ Start a server on this machine with: aod serve`,
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	flags := addFlags(root)
-	root.AddCommand(serveCommand(flags), tokenCommand(flags), userCommand(flags), spritesCommand(flags), doctorCommand(flags), versionCommand(), openapiCommand())
+	flags := newFlags(root)
+	root.AddCommand(serveCommand(flags), tokenCommand(flags), userCommand(flags), spritesCommand(flags), doctorCommand(flags), configCommand(flags), versionCommand(), openapiCommand())
 	return root
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/agent-on-demand/aod/store"
 )
 
-func spritesCommand(f *flags) *cobra.Command {
+func spritesCommand(f flags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sprites",
 		Short: "List, destroy and serve the machines of sessions",
@@ -22,7 +22,7 @@ the server runs, and with SPRITES_TOKEN on the Sprites of the service.`,
 	return cmd
 }
 
-func spritesListCommand(f *flags) *cobra.Command {
+func spritesListCommand(f flags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List the Sprites of this deployment",
@@ -47,7 +47,7 @@ func spritesListCommand(f *flags) *cobra.Command {
 	}
 }
 
-func spritesDestroyCommand(f *flags) *cobra.Command {
+func spritesDestroyCommand(f flags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "destroy NAME|SESSION...",
 		Short: "End all that runs in a Sprite and remove it with its files",
