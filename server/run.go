@@ -175,17 +175,22 @@ func OpenStore(ctx context.Context, c Config) (*store.Store, error) {
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
-	var keys *store.Keyring
-	var err error
-	if text := c.EncryptionKeys.Reveal(); text != "" {
-		keys, err = store.ParseKeys(text)
-	} else {
-		keys, err = store.KeyFile(filepath.Join(c.DataDir, "key"))
+	if err := c.refuseHalfRestored(); err != nil {
+		return nil, err
 	}
+	keys, err := c.keyring(c.DataDir)
 	if err != nil {
 		return nil, err
 	}
-	return store.Open(ctx, store.Options{Path: filepath.Join(c.DataDir, "aod.db"), Keys: keys, MaxSessions: c.MaxSessions})
+	return store.Open(ctx, store.Options{Path: filepath.Join(c.DataDir, databaseName), Keys: keys, MaxSessions: c.MaxSessions})
+}
+
+// keyring returns the keys of the configuration, or those in a folder's key file.
+func (c Config) keyring(dir string) (*store.Keyring, error) {
+	if text := c.EncryptionKeys.Reveal(); text != "" {
+		return store.ParseKeys(text)
+	}
+	return store.KeyFile(filepath.Join(dir, keyName))
 }
 
 // firstToken makes the configured token exist, or makes one if there is none at

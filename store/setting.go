@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"gorm.io/gorm"
 )
@@ -72,4 +73,17 @@ func (s *Store) CheckKeys(ctx context.Context) error {
 		err = errors.New("the canary has changed")
 	}
 	return err
+}
+
+// Newest returns the latest moment at which the database says that something was changed;
+// zero if it is new.
+func (s *Store) Newest(ctx context.Context) (time.Time, error) {
+	var newest Micros
+	err := s.read(ctx).Raw(`SELECT coalesce(max(at), 0) FROM (
+		SELECT max(updated_at) AS at FROM sessions UNION ALL SELECT max(updated_at) FROM agents UNION ALL
+		SELECT max(updated_at) FROM environments UNION ALL SELECT max(created_at) FROM tokens)`).Row().Scan(&newest)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read the newest moment: %w", err)
+	}
+	return newest.Time(), nil
 }

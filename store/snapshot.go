@@ -130,3 +130,36 @@ func (s *Store) Depart(ctx context.Context) error {
 	s.deployment = name
 	return nil
 }
+
+// CheckSealed makes sure that the keys open the encrypted values of the database at path,
+// which nobody has open: one of them, and that none needs a key that is missing.
+func CheckSealed(ctx context.Context, path string, keys *Keyring) (err error) {
+	db, err := connect(path, "mode=rw&_query_only=1", 1)
+	if err != nil {
+		return fmt.Errorf("open database: %w", err)
+	}
+	defer func() { err = errors.Join(err, disconnect(db)) }()
+	db = db.WithContext(ctx)
+	var sealed []byte
+	if err := db.Raw("SELECT value FROM settings WHERE name = '" + settingCanary + "'").Scan(&sealed).Error; err != nil {
+		return fmt.Errorf("read database: %w", err)
+	}
+	if _, err := keys.open(sealed, settingCanary); err != nil {
+		return err
+	}
+	var version int
+	if err := db.Raw("PRAGMA user_version").Scan(&version).Error; err != nil || version < SchemaVersion() {
+		return err // the vault is that of the newest schema
+	}
+	use, err := keyUse(db)
+	if err != nil {
+		return err
+	}
+	for _, id := range keys.IDs() {
+		delete(use, id)
+	}
+	if len(use) > 0 {
+		return errSealed
+	}
+	return nil
+}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -39,24 +38,8 @@ Start a server on this machine with: aod serve`,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	flags := newFlags(root)
-	root.AddCommand(serveCommand(flags), tokenCommand(flags), userCommand(flags), spritesCommand(flags), doctorCommand(flags), configCommand(flags), versionCommand(), openapiCommand())
+	root.AddCommand(serveCommand(flags), tokenCommand(flags), userCommand(flags), spritesCommand(flags), doctorCommand(flags), configCommand(flags), backupCommand(flags), restoreCommand(flags), keyCommand(flags), healthCommand(flags), versionCommand(), openapiCommand())
 	return root
-}
-
-func versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			line := "aod " + version
-			if info, ok := debug.ReadBuildInfo(); ok {
-				line += " " + info.GoVersion
-			}
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), line)
-			return err
-		},
-	}
 }
 
 func openapiCommand() *cobra.Command {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -23,7 +24,8 @@ the server runs, and with SPRITES_TOKEN on the Sprites of the service.`,
 }
 
 func spritesListCommand(f flags) *cobra.Command {
-	return &cobra.Command{
+	deployment := ""
+	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the Sprites of this deployment",
 		Args:  cobra.NoArgs,
@@ -32,7 +34,10 @@ func spritesListCommand(f flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			all, err := server.Sprites(cmd.Context(), config)
+			if err := checkDeployment(deployment); err != nil {
+				return err
+			}
+			all, err := server.Sprites(cmd.Context(), config, deployment)
 			if err != nil {
 				return err
 			}
@@ -45,10 +50,27 @@ func spritesListCommand(f flags) *cobra.Command {
 			return w.Flush()
 		},
 	}
+	deploymentFlag(cmd, &deployment)
+	return cmd
+}
+
+// deploymentFlag is for the Sprites that a restore has left to nobody.
+func deploymentFlag(cmd *cobra.Command, deployment *string) {
+	cmd.Flags().StringVar(deployment, "deployment", "", "those of another one, as aod restore names it (default: of the data directory)")
+}
+
+var deploymentForm = regexp.MustCompile(`\A[0-9a-f]{8}\z`)
+
+func checkDeployment(name string) error {
+	if name != "" && !deploymentForm.MatchString(name) {
+		return fmt.Errorf("--deployment is 8 digits and letters from a to f: %s", name)
+	}
+	return nil
 }
 
 func spritesDestroyCommand(f flags) *cobra.Command {
-	return &cobra.Command{
+	deployment := ""
+	cmd := &cobra.Command{
 		Use:   "destroy NAME|SESSION...",
 		Short: "End all that runs in a Sprite and remove it with its files",
 		Long: `Destroy removes Sprites for good. A turn that runs in one fails, and its session takes
@@ -59,12 +81,17 @@ no more prompts. To end a session properly, terminate it.`,
 			if err != nil {
 				return err
 			}
+			if err := checkDeployment(deployment); err != nil {
+				return err
+			}
 			for _, name := range args {
-				if err := server.DestroySprite(cmd.Context(), config, name); err != nil {
+				if err := server.DestroySprite(cmd.Context(), config, deployment, name); err != nil {
 					return err
 				}
 			}
 			return nil
 		},
 	}
+	deploymentFlag(cmd, &deployment)
+	return cmd
 }
