@@ -54,7 +54,7 @@ func Describe(ctx context.Context, path string) (d Description, err error) {
 		"SELECT count(*) FROM sessions": &d.Sessions,
 		"SELECT count(*) FROM rows":     &d.Rows,
 	} {
-		if err := db.Raw(query).Scan(into).Error; err != nil {
+		if err := db.Raw(query).Row().Scan(into); err != nil {
 			return d, fmt.Errorf("read database: %w", err)
 		}
 	}
@@ -141,14 +141,14 @@ func CheckSealed(ctx context.Context, path string, keys *Keyring) (err error) {
 	defer func() { err = errors.Join(err, disconnect(db)) }()
 	db = db.WithContext(ctx)
 	var sealed []byte
-	if err := db.Raw("SELECT value FROM settings WHERE name = '" + settingCanary + "'").Scan(&sealed).Error; err != nil {
+	if err := db.Raw("SELECT value FROM settings WHERE name = '" + settingCanary + "'").Row().Scan(&sealed); err != nil {
 		return fmt.Errorf("read database: %w", err)
 	}
 	if _, err := keys.open(sealed, settingCanary); err != nil {
 		return err
 	}
 	var version int
-	if err := db.Raw("PRAGMA user_version").Scan(&version).Error; err != nil || version < SchemaVersion() {
+	if err := db.Raw("PRAGMA user_version").Row().Scan(&version); err != nil || version < SchemaVersion() {
 		return err // the vault is that of the newest schema
 	}
 	use, err := keyUse(db)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -102,6 +103,37 @@ func TestDamageIsFound(t *testing.T) {
 	}
 	if _, err := Describe(t.Context(), path); err == nil || !strings.Contains(err.Error(), "database") {
 		t.Error(err)
+	}
+}
+
+// A copy is of use only with every key that its values need.
+func TestMissingKeysAreFound(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := withKeyFile(t, dir)
+	testSecrets(t, s)
+	path := filepath.Join(dir, "copy")
+	old, err := KeyFile(filepath.Join(dir, "key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	old.file.path = filepath.Join(dir, "nowhere") // so it stays what it was
+	if err := s.AddKey(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.CreateAgent(t.Context(), testUser(t, s, "u"), someSpec, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := Snapshot(t.Context(), filepath.Join(dir, "aod.db"), path); err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckSealed(t.Context(), path, s.keys); err != nil {
+		t.Error(err)
+	}
+	for _, keys := range []*Keyring{old, testKeys(t, 'x')} {
+		if err := CheckSealed(t.Context(), path, keys); !errors.Is(err, errSealed) {
+			t.Error(err)
+		}
 	}
 }
 
