@@ -85,11 +85,11 @@ func checkDatabase(t *testing.T, path string) {
 	}
 	defer pool.Close()
 	for query, want := range map[string]string{
-		"PRAGMA integrity_check": "ok",
+		"PRAGMA integrity_check":                          "ok",
 		"SELECT count(*) FROM pragma_foreign_key_check()": "0",
 		// Of each session there are the rows 1, 2, 3 … up to its last.
 		"SELECT count(*) FROM sessions s WHERE last_row <> (SELECT count(*) FROM rows WHERE session = s.seq) OR last_row <> (SELECT coalesce(max(id), 0) FROM rows WHERE session = s.seq)": "0",
-		"SELECT count(*) FROM sessions WHERE status IN ('pending', 'running') OR sprite <> ''":                                                                                            "0",
+		"SELECT count(*) FROM sessions WHERE status IN ('pending', 'running') OR sprite <> ''":                                                                                             "0",
 		"SELECT count(*) FROM session_secrets": "0",
 	} {
 		var got string
@@ -233,7 +233,7 @@ func TestBackupHasNoKeyOfTheOperators(t *testing.T) {
 	}
 	dir := filepath.Join(dataDir(t), "new")
 	for want, env := range map[string][]string{
-		"set AOD_ENCRYPTION_KEY to the one of the server that was saved":                                    nil,
+		"set AOD_ENCRYPTION_KEY to the one of the server that was saved":                                     nil,
 		"the encryption key does not open what the database holds; set AOD_ENCRYPTION_KEY to the key it was": {"AOD_ENCRYPTION_KEY=" + strings.TrimSpace(other)},
 	} {
 		if _, words, err := aod(t, env, "restore", file, "--data-dir", dir); err == nil || !strings.Contains(words, want) {
