@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/agent-on-demand/aod/store"
 )
 
 // lockPatience is how long a lock may outlive a server that was killed: a process that
@@ -24,6 +26,9 @@ func lockFile(path, taken string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock the data directory: %w", err)
+	}
+	if err := store.Give(path, filepath.Dir(path)); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock the data directory: %w", err), f.Close())
 	}
 	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)

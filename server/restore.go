@@ -142,8 +142,14 @@ func (c Config) putInPlace(dir string) (aside string, err error) {
 		return aside, fmt.Errorf("move the old database aside: %w", err)
 	}
 	for _, name := range []string{keyName, databaseName} {
-		err := os.Rename(filepath.Join(dir, name), filepath.Join(c.DataDir, name))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err := store.Give(filepath.Join(dir, name), c.DataDir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // the key is the operator's
+		}
+		if err == nil {
+			err = os.Rename(filepath.Join(dir, name), filepath.Join(c.DataDir, name))
+		}
+		if err != nil {
 			return aside, fmt.Errorf("put the backup in place: %w", err)
 		}
 	}
@@ -160,6 +166,9 @@ func (c Config) moveAside() (aside string, err error) {
 		if aside == "" {
 			if aside, err = os.MkdirTemp(c.DataDir, "before-restore-"+time.Now().UTC().Format("20060102T150405Z")+"-*"); err != nil {
 				return "", err
+			}
+			if err := store.Give(aside, c.DataDir); err != nil {
+				return aside, err
 			}
 		}
 		if err := os.Rename(old, filepath.Join(aside, name)); err != nil {

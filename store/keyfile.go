@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -79,7 +80,7 @@ func (f *keyFile) read() error {
 // maxKeyFile is more than any key file has, with its keys of 44 characters.
 const maxKeyFile = 64 << 10
 
-// write replaces the file, whole or not at all.
+// write replaces the file, whole or not at all, for the same owner.
 func (f *keyFile) write(keys []key) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -87,7 +88,11 @@ func (f *keyFile) write(keys []key) error {
 	if err != nil {
 		return fmt.Errorf("write encryption keys: %w", err)
 	}
-	if err := os.Rename(draft, f.path); err != nil {
+	err = Give(draft, f.path)
+	if err == nil {
+		err = os.Rename(draft, f.path)
+	}
+	if err != nil {
 		return fmt.Errorf("write encryption keys: %w", errors.Join(err, os.Remove(draft)))
 	}
 	if err := SyncDir(filepath.Dir(f.path)); err != nil {
@@ -131,6 +136,20 @@ func draftKeys(dir string, keys []key) (string, error) {
 		return "", errors.Join(err, os.Remove(draft.Name()))
 	}
 	return draft.Name(), nil
+}
+
+// Give gives a file the owner that another one has, if root does it: what root changes for a
+// server that is an ordinary user's is that user's.
+func Give(path, as string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	info, err := os.Stat(as)
+	if err != nil {
+		return err
+	}
+	owner := info.Sys().(*syscall.Stat_t)
+	return os.Lchown(path, int(owner.Uid), int(owner.Gid))
 }
 
 // SyncDir makes the names in a folder last.

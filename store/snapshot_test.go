@@ -106,6 +106,33 @@ func TestDamageIsFound(t *testing.T) {
 	}
 }
 
+// A database of an older version can be saved as it is, before the upgrade.
+func TestOlderDatabaseIsSaved(t *testing.T) {
+	t.Parallel()
+	keys := testKeys(t, 'k')
+	path := oldDatabase(t, 1, fmt.Sprintf(`PRAGMA user_version = 1;
+		INSERT INTO settings (name, value) VALUES ('deployment', CAST('0123abcd' AS BLOB)), ('canary', x'%x')`, keys.seal([]byte(canary), settingCanary)))
+	to := filepath.Join(t.TempDir(), "copy")
+	if err := Snapshot(t.Context(), path, to); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := Describe(t.Context(), to); err != nil || d != (Description{Schema: 1, Deployment: "0123abcd"}) {
+		t.Errorf("%+v %v", d, err)
+	}
+	if err := CheckSealed(t.Context(), to, keys); err != nil {
+		t.Error(err)
+	}
+	if err := CheckSealed(t.Context(), to, testKeys(t, 'x')); !errors.Is(err, errSealed) {
+		t.Error(err)
+	}
+	if d, err := Describe(t.Context(), path); err != nil || d.Schema != 1 {
+		t.Errorf("it has been changed: %+v %v", d, err)
+	}
+	if s := reopen(t, to); s.Deployment() != "0123abcd" {
+		t.Error(s.Deployment())
+	}
+}
+
 // A copy is of use only with every key that its values need.
 func TestMissingKeysAreFound(t *testing.T) {
 	t.Parallel()

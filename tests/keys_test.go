@@ -165,3 +165,41 @@ func TestDroppedKeyOpensNothing(t *testing.T) {
 		t.Errorf("%q %v", words, err)
 	}
 }
+
+// What root does for a server that is an ordinary user's leaves nothing that the server
+// cannot read or a later command of the user's cannot change.
+func TestRootLooksAfterAnOrdinaryUsersServer(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		return
+	}
+	a := spawn(t, ordinaryUser)
+	readable := a.secretive(2)
+	file := filepath.Join(t.TempDir(), "aod.tar")
+	for _, args := range [][]string{{"key", "rotate"}, {"key", "drop"}, {"backup", file}} {
+		if _, words, err := aod(t, nil, append(args, "--data-dir", a.dir)...); err != nil {
+			t.Fatal(words, err)
+		}
+		readable(a)
+	}
+	if err := a.signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if _, words, err := aod(t, nil, "restore", file, "--force", "--data-dir", a.dir); err != nil {
+		t.Fatal(words, err)
+	}
+	entries, err := os.ReadDir(a.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if owner := info.Sys().(*syscall.Stat_t).Uid; owner != ordinaryUser {
+			t.Errorf("%s belongs to %d", entry.Name(), owner)
+		}
+	}
+	readable(spawnIn(t, a.dir, ordinaryUser))
+}

@@ -94,7 +94,7 @@ func TestServiceUnitIsWellFormed(t *testing.T) {
 			t.Errorf("the unit does not say %s", line)
 		}
 	}
-	for _, breaks := range []string{"RestrictNamespaces", "PrivateUsers", "PrivateDevices", "ProtectKernel", "ProtectControlGroups", "ProtectProc", "ProcSubset", "ProtectHostname", "RestrictSUIDSGID", "MemoryDenyWriteExecute"} {
+	for _, breaks := range []string{"RestrictNamespaces", "PrivateUsers", "PrivateDevices", "ProtectKernel", "ProtectControlGroups", "ProcSubset", "ProtectHostname", "RestrictSUIDSGID", "MemoryDenyWriteExecute"} {
 		if bytes.Contains(text, []byte("\n"+breaks)) {
 			t.Errorf("the unit says %s, which Sprites do not bear", breaks)
 		}
@@ -139,6 +139,7 @@ func TestSpritesBearTheHardeningOfTheUnit(t *testing.T) {
 			mount -t tmpfs none /tmp -o mode=1777
 			mount -t tmpfs none /home -o ro
 			mount -t tmpfs none /root -o ro
+			mount -t proc proc /proc -o hidepid=2
 			! touch /usr/writable 2>/dev/null
 			`+more+`
 			exec setpriv --reuid "$2" --regid "$2" --clear-groups --bounding-set -all --no-new-privs env -i "PATH=$PATH" "AOD_DATA_DIR=$1/data" "$1/aod" doctor`,
