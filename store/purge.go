@@ -25,16 +25,22 @@ func (s *Store) PurgeRows(ctx context.Context, unchanged time.Duration) (count i
 	}
 	for _, session := range sessions {
 		for deleted := int64(purgeBatch); deleted == purgeBatch; count += deleted {
-			err := s.write(ctx, func(tx *gorm.DB, _ Micros) error {
-				done := tx.Exec(`DELETE FROM rows WHERE session = ? AND id IN (SELECT id FROM rows WHERE session = ? ORDER BY id LIMIT ?)
-					AND EXISTS (SELECT 1 FROM sessions WHERE seq = ? AND status IN ('completed', 'failed', 'terminated') AND updated_at <= ?)`, session, session, purgeBatch, session, since)
-				deleted = done.RowsAffected
-				return done.Error
-			})
-			if err != nil {
+			if deleted, err = s.purge(ctx, session, since); err != nil {
 				return count, fmt.Errorf("delete old rows: %w", err)
 			}
 		}
 	}
 	return count, nil
+}
+
+// purge deletes a batch of rows of a session that is as it was found: a prompt may have come
+// meanwhile.
+func (s *Store) purge(ctx context.Context, session int64, since Micros) (deleted int64, err error) {
+	err = s.write(ctx, func(tx *gorm.DB, _ Micros) error {
+		done := tx.Exec(`DELETE FROM rows WHERE session = ? AND id IN (SELECT id FROM rows WHERE session = ? ORDER BY id LIMIT ?)
+			AND EXISTS (SELECT 1 FROM sessions WHERE seq = ? AND status IN ('completed', 'failed', 'terminated') AND updated_at <= ?)`, session, session, purgeBatch, session, since)
+		deleted = done.RowsAffected
+		return done.Error
+	})
+	return deleted, err
 }

@@ -74,4 +74,19 @@ func TestOldRowsArePurged(t *testing.T) {
 	}
 	purge(0, 1+6+1)
 	left(active.ID, 3)
+
+	// A session that was prompted after it was found keeps what it has.
+	if _, err := s.AppendRows(t.Context(), old, 2, Progress{}, Row{Turn: 2, Stream: Stdout, Data: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.AddTurn(t.Context(), user, old, "p", 60, nil); err != nil {
+		t.Fatal(err)
+	}
+	row, err := s.Session(t.Context(), user, old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if deleted, err := s.purge(t.Context(), row.Seq, micros(now)); err != nil || deleted != 0 {
+		t.Errorf("%d rows of an active session are deleted, %v", deleted, err)
+	}
 }

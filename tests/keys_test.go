@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/agent-on-demand/aod/server"
 )
 
 // secretive makes environments and agents with secrets, and returns how to see that all
@@ -147,6 +149,17 @@ func TestDroppedKeyOpensNothing(t *testing.T) {
 	old, err := os.ReadFile(filepath.Join(a.dir, "key"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	st, err := server.OpenStore(t.Context(), server.Config{DataDir: a.dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	if err := st.AddKey(); err != nil { // as a rotation does that is killed then
+		t.Fatal(err)
+	}
+	if said, words, err := aod(t, nil, "key", "rotate", "--data-dir", a.dir); err != nil || !strings.HasPrefix(said, "9 values were encrypted with the key "+st.Keys()[0]) {
+		t.Errorf("another key was made for the one that was cut: %q %q %v", said, words, err)
 	}
 	for _, step := range []string{"rotate", "drop"} {
 		if _, words, err := aod(t, nil, "key", step, "--data-dir", a.dir); err != nil {
