@@ -7,12 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
@@ -161,6 +164,9 @@ func TestBackupIsForItsOwnerAndReplacesNothing(t *testing.T) {
 		t.Errorf("%v %v", info, err)
 	}
 	before, err := os.ReadFile(file)
+	if err == nil {
+		err = os.Mkdir(filepath.Join(a.dir, ".staging-of-one-that-was-killed"), 0o700)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -426,4 +432,43 @@ func TestHalfRestoredIsNotServed(t *testing.T) {
 	}
 	b := spawnIn(t, a.dir, os.Getuid())
 	b.get("/sessions/" + session).want(200)
+}
+
+// A restore that is killed at any instant leaves a data directory that is the old one, the
+// new one, or one that nobody opens until the restore is given again; nothing is lost.
+func TestRestoreUnderKills(t *testing.T) {
+	t.Parallel()
+	a, session, file := saved(t)
+	kills := 0
+	for kills < 15 {
+		cmd := exec.Command(binary, "restore", file, "--force", "--data-dir", a.dir)
+		cmd.Env = []string{"HOME=" + t.TempDir()}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		timer := time.AfterFunc(time.Duration(rand.IntN(25_000))*time.Microsecond, func() { _ = cmd.Process.Kill() })
+		if err := cmd.Wait(); err != nil {
+			kills++
+		}
+		timer.Stop()
+		if listed, words, err := aod(t, nil, "token", "list", "--data-dir", a.dir); err != nil && !strings.Contains(words, "was cut before its end: give it again, with --force") {
+			t.Fatalf("%q %v", words, err)
+		} else if err == nil && !strings.Contains(listed, "bootstrap") {
+			t.Fatalf("another database has been made: %s", listed)
+		}
+	}
+	if _, words, err := aod(t, nil, "restore", file, "--force", "--data-dir", a.dir); err != nil {
+		t.Fatal(words, err)
+	}
+	if left, err := filepath.Glob(filepath.Join(a.dir, ".staging*")); err != nil || len(left) > 0 {
+		t.Errorf("%v %v", left, err)
+	}
+	b := spawnIn(t, a.dir, os.Getuid())
+	if got := output(b.stream(session).rest(), "stdout", 1); got != "kept\n" {
+		t.Errorf("%q", got)
+	}
+	aside, err := filepath.Glob(filepath.Join(a.dir, "before-restore-*", "aod.db"))
+	if err != nil || len(aside) == 0 {
+		t.Errorf("%v %v", aside, err)
+	}
 }
