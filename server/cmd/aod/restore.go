@@ -19,7 +19,8 @@ func restoreCommand(f flags) *cobra.Command {
 and only then puts the database and the key into the data directory, which must be empty,
 and used by no server. A backup of a newer schema than this binary knows is refused. With
 --force the database and the key that are there are moved into a folder beside them;
-nothing is deleted.
+nothing is deleted. Do it as the user of the server, or as root: the files then belong to
+whom the data directory belongs to.
 
 What is restored is a deployment of its own, since the one that was saved may have gone
 on, here or elsewhere. Agents, environments, users and tokens are what they were. Sessions
