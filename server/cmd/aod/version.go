@@ -11,7 +11,6 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/agent-on-demand/aod/api"
-	"github.com/agent-on-demand/aod/store"
 )
 
 // build says which aod this is.
@@ -23,12 +22,12 @@ type build struct {
 	Go        string `json:"go"`
 	OS        string `json:"os"`
 	Arch      string `json:"arch"`
-	Schema    int    `json:"schema"`   // version of the database
+	Schema    int    `json:"schema"`   // version of the database; 0 in a client
 	Document  string `json:"document"` // version of the OpenAPI document
 }
 
 func thisBuild() (build, error) {
-	b := build{Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Schema: store.SchemaVersion()}
+	b := build{Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Schema: schema()}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
 			switch s.Key {
