@@ -4,7 +4,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.
 export GORACE := suppressions='$(CURDIR)/tests/race.suppressions'
 BUILD := go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 
-.PHONY: help dev build gen check test race fuzz fire bench clean
+.PHONY: help dev build gen check test race fuzz fire bench dist dist-linux dist-darwin clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -52,5 +52,34 @@ fire: ## kill the server KILLS=300 times; SESSIONS=300 sessions over a bad netwo
 bench: ## benchmarks, to be compared within one run
 	go test -run '^$$' -bench . -benchmem ./...
 
+# A release does not depend on where or when it is built, nor on a library of the machine
+# that it runs on. For arm64 Debian has gcc-aarch64-linux-gnu and libc6-dev-arm64-cross.
+RELEASE := go build -trimpath -buildvcs=auto
+NAMED := -s -w -buildid= -X main.version=$(VERSION)
+STATIC := -tags netgo,osusergo,sqlite_omit_load_extension -ldflags "$(NAMED) -linkmode=external -extldflags '-static -Wl,--build-id=none'"
+ARCHES ?= amd64 arm64
+DIST ?= dist
+CC_amd64 := x86_64-linux-gnu-gcc
+CC_arm64 := aarch64-linux-gnu-gcc
+
+dist: dist-linux dist-darwin ## static binaries for Linux, clients for macOS, and checksums, in dist/
+	cd $(DIST) && sha256sum aod-* >SHA256SUMS
+
+dist-linux:
+	@mkdir -p $(DIST)
+	@set -e; for arch in $(ARCHES); do \
+		case $$arch in amd64) cc=$(CC_amd64) ;; arm64) cc=$(CC_arm64) ;; esac; \
+		echo "$(DIST)/aod-linux-$$arch"; \
+		CGO_ENABLED=1 GOOS=linux GOARCH=$$arch CC=$$cc $(RELEASE) $(STATIC) -o $(DIST)/aod-linux-$$arch ./server/cmd/aod; \
+	done
+
+# The commands of a client only: a server needs Linux.
+dist-darwin:
+	@mkdir -p $(DIST)
+	@set -e; for arch in amd64 arm64; do \
+		echo "$(DIST)/aod-darwin-$$arch"; \
+		CGO_ENABLED=0 GOOS=darwin GOARCH=$$arch $(RELEASE) -ldflags "$(NAMED)" -o $(DIST)/aod-darwin-$$arch ./server/cmd/aod; \
+	done
+
 clean: ## remove what was built; ./.aod stays
-	rm -rf bin tests/.cache
+	rm -rf bin dist tests/.cache

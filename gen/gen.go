@@ -2293,7 +2293,8 @@ type ClientInterface interface {
 	//
 	// **Resuming.** Send the last id as the header `Last-Event-ID`, which browsers do by themselves,
 	// or as `since`. The stream goes on right after that row, with the same bytes as before. Without
-	// either it begins with the first row. A negative number counts as 0.
+	// either it begins with the first row. A negative number counts as 0. Where rows have been
+	// deleted since (`AOD_ROW_RETENTION`), it goes on with the oldest one that is left.
 	//
 	// Corresponds with GET /sessions/{session_id}/stream (the `StreamSession` operationId).
 	StreamSession(ctx context.Context, sessionID SessionID, params *StreamSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2913,7 +2914,8 @@ func (c *Client) PromptSession(ctx context.Context, sessionID SessionID, params 
 //
 // **Resuming.** Send the last id as the header `Last-Event-ID`, which browsers do by themselves,
 // or as `since`. The stream goes on right after that row, with the same bytes as before. Without
-// either it begins with the first row. A negative number counts as 0.
+// either it begins with the first row. A negative number counts as 0. Where rows have been
+// deleted since (`AOD_ROW_RETENTION`), it goes on with the oldest one that is left.
 //
 // Corresponds with GET /sessions/{session_id}/stream (the `StreamSession` operationId).
 func (c *Client) StreamSession(ctx context.Context, sessionID SessionID, params *StreamSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4490,7 +4492,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// **Resuming.** Send the last id as the header `Last-Event-ID`, which browsers do by themselves,
 	// or as `since`. The stream goes on right after that row, with the same bytes as before. Without
-	// either it begins with the first row. A negative number counts as 0.
+	// either it begins with the first row. A negative number counts as 0. Where rows have been
+	// deleted since (`AOD_ROW_RETENTION`), it goes on with the oldest one that is left.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -7557,7 +7560,8 @@ func (c *ClientWithResponses) PromptSessionWithResponse(ctx context.Context, ses
 //
 // **Resuming.** Send the last id as the header `Last-Event-ID`, which browsers do by themselves,
 // or as `since`. The stream goes on right after that row, with the same bytes as before. Without
-// either it begins with the first row. A negative number counts as 0.
+// either it begins with the first row. A negative number counts as 0. Where rows have been
+// deleted since (`AOD_ROW_RETENTION`), it goes on with the oldest one that is left.
 //
 // Returns a wrapper object for the known response body format(s).
 //

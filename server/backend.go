@@ -110,3 +110,12 @@ func serveHost(ctx context.Context, c Config, token string, listener net.Listene
 
 // CheckHosts says what is wrong with the first of AllowHosts that is no host.
 func CheckHosts(hosts []string) error { return local.CheckHosts(hosts) }
+
+// room says how much of the disk is left, for Sprites where they are on this machine.
+func (c Config) room() (text string, tight bool, err error) {
+	limit := c.Disk
+	if c.SpritesToken.Reveal() != "" {
+		limit = 0
+	}
+	return local.Room(c.DataDir, limit)
+}

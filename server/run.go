@@ -45,6 +45,8 @@ type Config struct {
 	SpriteIdle time.Duration // a completed session keeps its Sprite; for ever if it is 0
 	SweepEvery time.Duration // the Sprites that nobody needs are looked for; 10 minutes if it is 0
 
+	RowRetention time.Duration // rows are kept when their session has ended; for ever if it is 0
+
 	Keys        map[string]store.Secret // the operator's provider keys, by variable
 	Versions    map[string]string       // of runtimes, by name, in place of those that were tried
 	CORSOrigins []string
@@ -112,7 +114,7 @@ func Run(ctx context.Context, c Config) (err error) {
 	counts.Watch(st, readers, backend.states)
 	options := turn.Options{
 		Store: st, Sprites: backend.client, Readers: readers, Log: c.Log, Keys: c.Keys, Cache: backend.cache, Install: backend.install, Versions: c.Versions, Available: backend.preflight.check,
-		Sweep: turn.Sweep{Every: c.SweepEvery, Idle: c.SpriteIdle}, Observer: counts,
+		Sweep: turn.Sweep{Every: c.SweepEvery, Idle: c.SpriteIdle, Rows: c.RowRetention}, Observer: counts,
 	}
 	if tracer != nil {
 		options.Tracer = tracer
@@ -198,17 +200,22 @@ func openStore(ctx context.Context, c Config, committed func(callers int, took t
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
-	var keys *store.Keyring
-	var err error
-	if text := c.EncryptionKeys.Reveal(); text != "" {
-		keys, err = store.ParseKeys(text)
-	} else {
-		keys, err = store.KeyFile(filepath.Join(c.DataDir, "key"))
+	if err := c.refuseHalfRestored(); err != nil {
+		return nil, err
 	}
+	keys, err := c.keyring(c.DataDir)
 	if err != nil {
 		return nil, err
 	}
-	return store.Open(ctx, store.Options{Path: filepath.Join(c.DataDir, "aod.db"), Keys: keys, MaxSessions: c.MaxSessions, Committed: committed})
+	return store.Open(ctx, store.Options{Path: filepath.Join(c.DataDir, databaseName), Keys: keys, MaxSessions: c.MaxSessions, Committed: committed})
+}
+
+// keyring returns the keys of the configuration, or those in a folder's key file.
+func (c Config) keyring(dir string) (*store.Keyring, error) {
+	if text := c.EncryptionKeys.Reveal(); text != "" {
+		return store.ParseKeys(text)
+	}
+	return store.KeyFile(filepath.Join(dir, keyName))
 }
 
 // firstToken makes the configured token exist, or makes one if there is none at

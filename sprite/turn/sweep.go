@@ -10,10 +10,11 @@ import (
 	"github.com/agent-on-demand/aod/store"
 )
 
-// Sweep says how a Supervisor looks for the Sprites that nobody needs any more.
+// Sweep says how a Supervisor looks for what nobody needs any more.
 type Sweep struct {
 	Every time.Duration // ten minutes if it is 0
 	Idle  time.Duration // a completed session keeps its Sprite; for ever if it is 0
+	Rows  time.Duration // a session that has ended keeps its rows; for ever if it is 0
 }
 
 const sweepEvery = 10 * time.Minute
@@ -35,6 +36,9 @@ func (s *Supervisor) sweep() {
 		}
 		if err := s.sweepCache(); err != nil {
 			s.complain("sweep the environment cache", "error", err)
+		}
+		if err := s.sweepRows(); err != nil {
+			s.complain("sweep old rows", "error", err)
 		}
 		select {
 		case <-tick.C:
@@ -112,6 +116,18 @@ func (s *Supervisor) releaseIdle() error {
 	sessions, err := s.Store.ReleaseIdle(s.ctx, s.Sweep.Idle)
 	for _, session := range sessions {
 		s.Log.Info("destroying the sprite of an idle session", "session_id", session)
+	}
+	return err
+}
+
+// sweepRows deletes the rows of sessions that ended long ago.
+func (s *Supervisor) sweepRows() error {
+	if s.Sweep.Rows == 0 {
+		return nil
+	}
+	deleted, err := s.Store.PurgeRows(s.ctx, s.Sweep.Rows)
+	if deleted > 0 {
+		s.Log.Info("deleted old rows", "rows", deleted)
 	}
 	return err
 }
