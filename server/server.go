@@ -12,6 +12,7 @@ import (
 
 	"github.com/agent-on-demand/aod/api"
 	"github.com/agent-on-demand/aod/gen"
+	"github.com/agent-on-demand/aod/server/explorer"
 	"github.com/agent-on-demand/aod/server/hub"
 	"github.com/agent-on-demand/aod/sprite/turn"
 	"github.com/agent-on-demand/aod/store"
@@ -29,6 +30,7 @@ type Server struct {
 	isolation gen.Isolation
 	yaml      []byte // the document as it is served
 	json      []byte
+	explorer  *explorer.Explorer
 	handler   http.Handler
 
 	stopping context.Context // ends the streams
@@ -42,6 +44,9 @@ func newServer(st *store.Store, turns *turn.Supervisor, readers *hub.Hub, c Conf
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	var err error
 	if s.yaml, s.json, err = documents(c.PublicURL); err != nil {
+		return nil, err
+	}
+	if s.explorer, err = explorer.Built(); err != nil {
 		return nil, err
 	}
 	if s.validator, err = newValidator(api.Document, rules, map[string]precondition{"promptSession": s.promptable, "streamSession": oneCursor}); err != nil {
@@ -65,7 +70,7 @@ func (s *Server) routes(origins []string) http.Handler {
 			ExposeHeaders: []string{echo.HeaderXRequestID, headerReplayed},
 		}))
 	}
-	e.Use(s.authenticate, s.once, s.validator.middleware)
+	e.Use(s.explore, s.authenticate, s.once, s.validator.middleware)
 	gen.RegisterHandlers(e, gen.NewStrictHandler(s, nil))
 	return e
 }

@@ -15,7 +15,8 @@ const module = "github.com/agent-on-demand/aod"
 // allowed says which of our packages a package may import.
 var allowed = map[string][]string{
 	"server/cmd/aod":      {"api", "server", "sprite/runtimes", "store"},
-	"server":              {"api", "gen", "server/hub", "sprite", "sprite/local", "sprite/runtimes", "sprite/turn", "store"},
+	"server":              {"api", "gen", "server/explorer", "server/hub", "sprite", "sprite/local", "sprite/runtimes", "sprite/turn", "store"},
+	"server/explorer":     {},
 	"server/hub":          {"store"},
 	"sprite/turn":         {"sprite/runtimes", "store"},
 	"sprite":              {},
