@@ -32,7 +32,7 @@ $(EXPLORER): server/explorer/package-lock.json
 gen: ## generate gen/ from the API document
 	go tool oapi-codegen -config oapi-codegen.yaml api/openapi.yaml
 
-check: ## formatting, vet, tidy modules, generated code that is fresh
+check: ## formatting, vet, tidy modules, fresh generated code, the API document
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run: gofmt -w' >&2; exit 1; }
 	go vet ./...
 	GOARCH=arm64 CGO_ENABLED=0 go vet ./sprite/...
@@ -40,6 +40,9 @@ check: ## formatting, vet, tidy modules, generated code that is fresh
 	@$(MAKE) gen
 	@git diff --exit-code -- gen || { echo 'gen/ is stale: run make gen and commit' >&2; exit 1; }
 	@test -z "$$(git ls-files --others --exclude-standard -- gen)" || { git ls-files --others --exclude-standard -- gen; echo 'gen/ has files that are not committed' >&2; exit 1; }
+	tests/document/lint.sh
+	tests/document/breaking.sh
+	tests/document/generators.sh
 
 test: explorer ## every test, with the race detector (the real CLIs come from npm)
 	go test -race -count=1 -timeout 15m ./...
