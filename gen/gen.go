@@ -698,7 +698,6 @@ type AgentVersionList struct {
 }
 
 // CheckStatus Whether a check passes.
-//
 // - `ok`: It passes.
 // - `failed`: It fails.
 type CheckStatus string
@@ -931,7 +930,6 @@ type HealthChecks struct {
 }
 
 // HealthStatus How the server is.
-//
 // - `ok`: Every check passes.
 // - `unavailable`: Some check fails.
 type HealthStatus string
@@ -954,7 +952,6 @@ type InvalidRequest struct {
 }
 
 // Isolation What keeps agents apart from the server's machine.
-//
 // - `namespaces`: Each Sprite is a machine of its own, made of Linux namespaces.
 // - `none`: Nothing does, by the operator's choice. Agents run as the server's user.
 // - `service`: Sprites run in the Sprites service.
@@ -1017,7 +1014,6 @@ type MetadataFilter map[string]string
 type Networking = json.RawMessage
 
 // NetworkingType Whether the network is limited.
-//
 // - `unrestricted`: The Sprite reaches everything.
 // - `limited`: The Sprite reaches the allowed hosts only.
 type NetworkingType string
@@ -1044,7 +1040,6 @@ type OutputEvent struct {
 type OutputEventType string
 
 // OutputStream An output stream of a turn.
-//
 // - `stdout`: Standard output.
 // - `stderr`: Standard error.
 type OutputStream string
@@ -1080,12 +1075,10 @@ type ResourceCreate struct {
 }
 
 // ResourceType A kind of resource.
-//
 // - `github_repository`: A repository on GitHub, cloned without its history.
 type ResourceType string
 
 // Runtime The program that does the work.
-//
 // - `claude`: Claude Code.
 // - `codex`: OpenAI Codex.
 // - `gemini`: Gemini CLI.
@@ -1211,7 +1204,6 @@ type SessionPrompted struct {
 }
 
 // SessionStatus Where a session is in its life.
-//
 // - `pending`: Waiting, or its Sprite is being prepared.
 // - `running`: The runtime is at work.
 // - `completed`: The last turn ended with exit code 0. It takes the next prompt.
@@ -1232,7 +1224,6 @@ type SessionTerminated struct {
 type Skill = json.RawMessage
 
 // Stage A named step of provisioning.
-//
 // - `create_sprite`: The Sprite is made.
 // - `install_runtime`: The runtime's program is made available.
 // - `network_policy`: The network is limited.
@@ -1277,7 +1268,6 @@ type StageEventType string
 type StageEventCached bool
 
 // StageState How far a stage has come.
-//
 // - `started`: It has begun.
 // - `done`: It has ended well.
 // - `failed`: It has failed, and the session with it.
@@ -1377,7 +1367,6 @@ type TurnStartEvent struct {
 type TurnStartEventType string
 
 // TurnStatus Where a turn is in its life.
-//
 // - `pending`: Waiting, or the Sprite is being prepared.
 // - `running`: The runtime is at work.
 // - `completed`: It ended with exit code 0.

@@ -109,6 +109,8 @@ Three calls, one running agent:
   SESSION=$(curl -s $AOD_API_URL/sessions -H "Authorization: Bearer $AOD_API_TOKEN" -d '{"agent_id":"'$AGENT'","prompt":"echo hello","timeout":120}' | sed 's/{"id":"\([^"]*\).*/\1/')
   curl -N $AOD_API_URL/sessions/$SESSION/stream -H "Authorization: Bearer $AOD_API_TOKEN"
 
+All calls, to read and to try with the token: %[2]s/docs
+
 `, r.Token.Reveal(), at)
 }
 
