@@ -11,7 +11,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/chromedp/cdproto/input"
 	browserlog "github.com/chromedp/cdproto/log"
 	wire "github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
@@ -25,18 +27,22 @@ type tab struct {
 	mu    sync.Mutex
 	wrong []string
 	asked []string // URLs
+	text  string   // of the page, as it was last seen
 }
 
 // browse opens a tab of a browser of its own, which asks nobody of its own accord.
 func browse(t *testing.T) *tab {
 	t.Helper()
+	if bundles, err := filepath.Glob("../server/explorer/assets/*.gz"); err != nil || len(bundles) == 0 {
+		t.Fatal("the explorer is not in this tree; make it with: make explorer ", err)
+	}
 	program, err := exec.LookPath("chromium")
 	if err != nil {
 		t.Fatal("the explorer is tested in a real browser: install chromium, on Debian with: apt-get install chromium: ", err)
 	}
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.WindowSize(1400, 1000), chromedp.WSURLReadTimeout(patience))
-	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*patience)
 	t.Cleanup(cancel)
 	ctx, end := chromedp.NewExecAllocator(ctx, options...)
 	t.Cleanup(end)
@@ -78,17 +84,44 @@ func (p *tab) note(event any) {
 func (p *tab) do(what string, actions ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
 	if err := chromedp.Do(p.ctx, actions...); err != nil {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		text, _ := chromedp.Run(p.ctx, chromedp.Evaluate[string](`document.body.innerText`))
-		p.t.Fatalf("%s: %v\nin the page: %s\nwrong: %s", what, err, text, strings.Join(p.wrong, "\n"))
+		p.t.Fatalf("%s: %v", what, err)
 	}
 }
 
-// until waits until an expression is true in the page.
+// until waits until an expression is true in the page, whatever pages come in between.
 func (p *tab) until(expression string) {
 	p.t.Helper()
-	p.do("wait for "+expression, chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingTimeout(patience)))
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for range tick.C {
+		met, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
+		if met {
+			return
+		}
+		if ctx.Err() != nil {
+			p.t.Fatalf("it did not come to %s: %v\n%s\nwrong: %s", expression, err, p.text, strings.Join(p.wrong, "\n"))
+		}
+		if text, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText`)); err == nil {
+			p.text = text
+		}
+	}
+}
+
+// press clicks on what an expression finds, wherever the page has moved it meanwhile.
+func (p *tab) press(expression string) {
+	p.t.Helper()
+	p.do("press "+expression, chromedp.Evaluate[chromedp.Void]("void "+expression+".click()"))
+}
+
+// paste puts text into the field that an expression finds.
+func (p *tab) paste(expression, text string) {
+	p.t.Helper()
+	p.do("focus "+expression, chromedp.Evaluate[chromedp.Void]("void "+expression+".focus()"))
+	if _, err := chromedp.Call(p.ctx, input.InsertText, input.InsertTextParams{Text: text}); err != nil {
+		p.t.Fatal("paste: ", err)
+	}
 }
 
 // keep leaves a picture of the page with the test's artifacts.

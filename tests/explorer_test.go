@@ -19,6 +19,7 @@ import (
 const (
 	hasTitle   = `document.querySelector("h1")?.innerText === %q`
 	hasText    = `document.body.innerText.includes(%q)`
+	tokenField = `document.querySelector('input[aria-label="Token"]')`
 	sendButton = `[...document.querySelectorAll("button")].find(b => b.innerText.startsWith("Send"))`
 )
 
@@ -65,13 +66,17 @@ func TestPastedTokenIsTried(t *testing.T) {
 	a.post("/agents", `{"name":"seen in the explorer","model":"local/bash","runtime":"shell"}`).want(201)
 	p := browse(t)
 	p.do("open an operation", chromedp.Navigate(a.url+"/docs#/operations/listAgents"))
-	p.do("paste the token", chromedp.SendKeys(chromedp.CSS(`input[aria-label="Token"]`), a.token))
-	p.do("send", chromedp.Click(chromedp.JSPath(sendButton)))
+	p.until(fmt.Sprintf(hasTitle, "List agents"))
+	p.until(tokenField + " !== null")
+	p.paste(tokenField, a.token)
+	p.until(fmt.Sprintf(hasText, a.token)) // in the sample of the call
+	p.press(sendButton)
 	p.until(fmt.Sprintf(hasText, "200 OK"))
 	p.until(fmt.Sprintf(hasText, "seen in the explorer"))
-	p.do("open another operation, which has the token", chromedp.Click(chromedp.CSS(`[title="Create an agent"]`)))
+	p.press(`document.querySelector('[title="Create an agent"]')`)
 	p.until(fmt.Sprintf(hasTitle, "Create an agent"))
-	p.do("send the first example, without an Idempotency-Key", chromedp.Click(chromedp.JSPath(sendButton)))
+	p.until(fmt.Sprintf(hasText, a.token))
+	p.press(sendButton) // with the first example as body, and without an Idempotency-Key
 	p.until(fmt.Sprintf(hasText, "201 Created"))
 	p.clean(a.url)
 	if agents := a.get("/agents").want(200); !strings.Contains(agents.body, `"name":"hello"`) {
@@ -86,7 +91,7 @@ func TestBuildWithoutBundlesSaysWhatIsMissing(t *testing.T) {
 	hidden := map[string]string{}
 	bundles, err := filepath.Glob("../server/explorer/assets/*.gz")
 	if err != nil || len(bundles) == 0 {
-		t.Fatal("the explorer has no bundles to hide; make them with: make explorer: ", err)
+		t.Fatal("there are no bundles to hide; make them with: make explorer ", err)
 	}
 	for _, file := range bundles {
 		if file, err = filepath.Abs(file); err != nil {
@@ -110,7 +115,7 @@ func TestBuildWithoutBundlesSaysWhatIsMissing(t *testing.T) {
 	p.do("open the page", chromedp.Navigate(a.url+"/docs"))
 	p.until(fmt.Sprintf(hasText, "its API explorer is missing"))
 	p.until(fmt.Sprintf(hasText, "make build"))
-	p.do("follow the link", chromedp.Click(chromedp.CSS(`a[href="/openapi.yaml"]`)))
+	p.until(`document.querySelector('a[href="/openapi.yaml"]') !== null`)
 	p.clean(a.url)
 }
 
