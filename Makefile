@@ -16,7 +16,7 @@ dev: build ## serve on http://localhost:8777 with the state in ./.aod
 	@AOD_DATA_DIR=$${AOD_DATA_DIR:-.aod} exec bin/aod serve
 
 build: ## build bin/aod; with npm also the API explorer in it
-	@$(MAKE) explorer || echo 'bin/aod will have no API explorer at /docs, since npm is missing or failed' >&2
+	@$(MAKE) -s explorer || echo 'bin/aod will have no API explorer at /docs, since npm is missing or failed' >&2
 	$(BUILD) -o bin/aod ./server/cmd/aod
 
 explorer: $(EXPLORER) ## fetch the API explorer from npm
