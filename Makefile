@@ -10,7 +10,7 @@ EXPLORER := server/explorer/assets/web-components.min.js.gz
 .DEFAULT_GOAL := help
 
 help: ## list the commands
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 15
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 dev: build ## serve on http://localhost:8777 with the state in ./.aod
 	@AOD_DATA_DIR=$${AOD_DATA_DIR:-.aod} exec bin/aod serve
