@@ -612,34 +612,34 @@ type AgentUpdate struct {
 	// Version The version that is updated: the present one, or the answer is a 409.
 	Version int `json:"version"`
 
-	// Name A name for people; it need not be unique. Null leaves it.
+	// Name A name for people; it need not be unique. Omitted or null leaves it; a value replaces it.
 	Name *string `json:"name,omitempty"`
 
-	// Model `provider/model_id`, or a bare model id if the runtime serves one provider only or `provider` is named. Needed unless the runtime is `shell`. Null leaves it.
+	// Model `provider/model_id`, or a bare model id if the runtime serves one provider only or `provider` is named. Omitted or null leaves it; a value replaces it.
 	Model *string `json:"model,omitempty"`
 
-	// Runtime `claude`, `codex`, `gemini`, `opencode` or `shell`. Needed unless `provider` is named. Null leaves it.
+	// Runtime `claude`, `codex`, `gemini`, `opencode` or `shell`. Omitted or null leaves it; a value replaces it.
 	Runtime *string `json:"runtime,omitempty"`
 
-	// Provider `anthropic`, `google` or `openai`: another way to name the runtime. Null leaves it.
+	// Provider `anthropic`, `google` or `openai`: another way to name the runtime. Omitted or null leaves it; a value replaces it.
 	Provider *string `json:"provider,omitempty"`
 
-	// System Instructions that stand before the first prompt. Null leaves it.
+	// System Instructions that stand before the first prompt. Omitted or null leaves it; a value replaces it.
 	System *string `json:"system,omitempty"`
 
-	// Description What the agent is for. Null leaves it.
+	// Description What the agent is for. Omitted or null leaves it; a value replaces it.
 	Description *string `json:"description,omitempty"`
 
-	// EnvironmentID Null or empty detaches the environment, a value attaches it, omitted leaves it.
+	// EnvironmentID Omitted leaves it; null or an empty string detaches the environment; a value attaches another one.
 	EnvironmentID nullable.Nullable[string] `json:"environment_id,omitempty"`
 
-	// Skills At most 20 skills. Replaces the old list; null leaves it.
+	// Skills At most 20 skills. Omitted or null leaves the list; a value replaces it wholly.
 	Skills []Skill `json:"skills,omitempty"`
 
-	// McpServers At most 20 MCP servers, with different names. Replaces the old list; null leaves it.
+	// McpServers At most 20 MCP servers, with different names. Omitted or null leaves the list; a value replaces it wholly.
 	McpServers []McpServer `json:"mcp_servers,omitempty"`
 
-	// Metadata Merged key by key; an empty string removes its key; null leaves all.
+	// Metadata Omitted or null leaves all keys; a value is merged key by key, and an empty string removes its key.
 	Metadata map[string]json.RawMessage `json:"metadata,omitempty"`
 }
 
@@ -698,6 +698,8 @@ type AgentVersionList struct {
 }
 
 // CheckStatus Whether a check passes.
+// - `ok`: It passes.
+// - `failed`: It fails.
 type CheckStatus string
 
 // ConcurrencyLimitError Why a session was not started.
@@ -792,19 +794,19 @@ type EnvironmentUpdate struct {
 	// Version The version that is updated: the present one, or the answer is a 409.
 	Version int `json:"version"`
 
-	// Name Unique among the environments that are not archived. Null leaves it; a value replaces the old one wholly.
+	// Name Unique among the environments that are not archived. Omitted or null leaves it; a value replaces it wholly.
 	Name *string `json:"name,omitempty"`
 
-	// Packages Packages to install, by package manager. Null leaves it; a value replaces the old one wholly.
+	// Packages Packages to install, by package manager. Omitted or null leaves it; a value replaces it wholly.
 	Packages map[string][]string `json:"packages,omitempty"`
 
-	// EnvVars Variables of every turn. Encrypted, never returned. Null leaves it; a value replaces the old one wholly.
+	// EnvVars Variables of every turn. Encrypted, never returned. Omitted or null leaves it; a value replaces it wholly.
 	EnvVars map[string]string `json:"env_vars,omitempty"`
 
-	// SetupScript A bash script that is run once, when the Sprite is prepared; it does not see the variables. Null leaves it; a value replaces the old one wholly.
+	// SetupScript A bash script that is run once, when the Sprite is prepared; it does not see the variables. Omitted or null leaves it; a value replaces it wholly.
 	SetupScript *string `json:"setup_script,omitempty"`
 
-	// Networking What the Sprite may reach; everything if it is omitted. Null leaves it; a value replaces the old one wholly.
+	// Networking What the Sprite may reach. Omitted or null leaves it; a value replaces it wholly.
 	Networking json.RawMessage `json:"networking,omitempty"`
 }
 
@@ -928,6 +930,8 @@ type HealthChecks struct {
 }
 
 // HealthStatus How the server is.
+// - `ok`: Every check passes.
+// - `unavailable`: Some check fails.
 type HealthStatus string
 
 // InlineSkill A skill whose text is given.
@@ -948,6 +952,9 @@ type InvalidRequest struct {
 }
 
 // Isolation What keeps agents apart from the server's machine.
+// - `namespaces`: Each Sprite is a machine of its own, made of Linux namespaces.
+// - `none`: Nothing does, by the operator's choice. Agents run as the server's user.
+// - `service`: Sprites run in the Sprites service.
 type Isolation string
 
 // Liveness That the server lives.
@@ -1013,6 +1020,8 @@ type MetadataFilter map[string]string
 type Networking = json.RawMessage
 
 // NetworkingType Whether the network is limited.
+// - `unrestricted`: The Sprite reaches everything.
+// - `limited`: The Sprite reaches the allowed hosts only.
 type NetworkingType string
 
 // OutputEvent Output of a turn.
@@ -1037,6 +1046,8 @@ type OutputEvent struct {
 type OutputEventType string
 
 // OutputStream An output stream of a turn.
+// - `stdout`: Standard output.
+// - `stderr`: Standard error.
 type OutputStream string
 
 // Packages Lists of packages by package manager, one of `apt`, `cargo`, `gem`, `go`, `npm`, `pip`. They are installed in this order.
@@ -1094,9 +1105,15 @@ type ResourceCreate struct {
 }
 
 // ResourceType A kind of resource.
+// - `github_repository`: A repository on GitHub, cloned without its history.
 type ResourceType string
 
 // Runtime The program that does the work.
+// - `claude`: Claude Code.
+// - `codex`: OpenAI Codex.
+// - `gemini`: Gemini CLI.
+// - `opencode`: opencode.
+// - `shell`: A login shell; the prompt is a bash script.
 type Runtime string
 
 // Session One conversation of an agent on one Sprite.
@@ -1217,6 +1234,11 @@ type SessionPrompted struct {
 }
 
 // SessionStatus Where a session is in its life.
+// - `pending`: Waiting, or its Sprite is being prepared.
+// - `running`: The runtime is at work.
+// - `completed`: The last turn ended with exit code 0. It takes the next prompt.
+// - `failed`: The last turn, or provisioning, failed. It takes no prompt.
+// - `terminated`: It was ended. It takes no prompt.
 type SessionStatus string
 
 // SessionTerminated A session that has been ended.
@@ -1232,6 +1254,15 @@ type SessionTerminated struct {
 type Skill = json.RawMessage
 
 // Stage A named step of provisioning.
+// - `create_sprite`: The Sprite is made.
+// - `install_runtime`: The runtime's program is made available.
+// - `network_policy`: The network is limited.
+// - `env_file`: The variables are written.
+// - `git_credentials`: Tokens of repositories are written.
+// - `provision_setup`: Packages, clones, the setup script.
+// - `runtime_config`: The runtime's configuration is written.
+// - `skills`: The skills are written.
+// - `runtime_start`: The runtime is started.
 type Stage string
 
 // StageEvent A stage of provisioning has begun or ended.
@@ -1267,6 +1298,9 @@ type StageEventType string
 type StageEventCached bool
 
 // StageState How far a stage has come.
+// - `started`: It has begun.
+// - `done`: It has ended well.
+// - `failed`: It has failed, and the session with it.
 type StageState string
 
 // StaleEvent Terminal for this connection: nothing came for 600 seconds.
@@ -1363,6 +1397,10 @@ type TurnStartEvent struct {
 type TurnStartEventType string
 
 // TurnStatus Where a turn is in its life.
+// - `pending`: Waiting, or the Sprite is being prepared.
+// - `running`: The runtime is at work.
+// - `completed`: It ended with exit code 0.
+// - `failed`: It ended in another way, or did not start.
 type TurnStatus string
 
 // ValidationError What is wrong with the fields of a request.
@@ -1383,7 +1421,7 @@ type ValidationErrorItem struct {
 	Msg string `json:"msg"`
 
 	// Input The value that was sent, confidential ones redacted; for a missing field, what it is missing from.
-	Input *any `json:"input"`
+	Input any `json:"input"`
 }
 
 // Variables Environment variables. Names are letters, digits and underscores and do not begin with a digit.

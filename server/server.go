@@ -12,6 +12,7 @@ import (
 
 	"github.com/agent-on-demand/aod/api"
 	"github.com/agent-on-demand/aod/gen"
+	"github.com/agent-on-demand/aod/server/explorer"
 	"github.com/agent-on-demand/aod/server/hub"
 	"github.com/agent-on-demand/aod/server/metrics"
 	"github.com/agent-on-demand/aod/server/traces"
@@ -39,6 +40,7 @@ type Server struct {
 	isolation gen.Isolation
 	yaml      []byte // the document as it is served
 	json      []byte
+	explorer  *explorer.Explorer
 	handler   http.Handler
 
 	stopping context.Context // ends the streams
@@ -52,6 +54,9 @@ func newServer(p parts, c Config) (*Server, error) {
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	var err error
 	if s.yaml, s.json, err = documents(c.PublicURL); err != nil {
+		return nil, err
+	}
+	if s.explorer, err = explorer.Built(); err != nil {
 		return nil, err
 	}
 	if s.validator, err = newValidator(api.Document, rules, map[string]precondition{"promptSession": s.promptable, "streamSession": oneCursor}); err != nil {
@@ -79,7 +84,7 @@ func (s *Server) routes(origins []string) http.Handler {
 			ExposeHeaders: []string{echo.HeaderXRequestID, headerReplayed},
 		}))
 	}
-	e.Use(s.authenticate, s.once, s.validator.middleware)
+	e.Use(s.explore, s.authenticate, s.once, s.validator.middleware)
 	gen.RegisterHandlers(e, gen.NewStrictHandler(s, nil))
 	return e
 }

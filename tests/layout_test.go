@@ -18,7 +18,7 @@ var allowed = map[string][]string{
 	"server/cmd/aod/client": {"api", "sdk/go", "sdk/go/pretty", "sprite/runtimes"},
 	"sdk/go":                {"gen"},
 	"sdk/go/pretty":         {},
-	"server":                {"api", "gen", "server/hub", "server/metrics", "server/traces", "sprite", "sprite/local", "sprite/runtimes", "sprite/turn", "store"},
+	"server":                {"api", "gen", "server/explorer", "server/hub", "server/metrics", "server/traces", "sprite", "sprite/local", "sprite/runtimes", "sprite/turn", "store"},
 	"server/hub":            {"store"},
 	"sprite/turn":           {"sprite/runtimes", "store"},
 	"sprite":                {},
@@ -37,6 +37,7 @@ var allowed = map[string][]string{
 	"tests/model":           {},
 	"server/metrics":        {"store"},
 	"server/traces":         {},
+	"server/explorer":       {},
 }
 
 // owners says which packages may import a module that is kept in one place.

@@ -83,6 +83,8 @@ Or all of it at once:
 
   %[3]s run --runtime shell "echo hello"
 
+All calls, to read and to try with the token: %[2]s/docs
+
 `, r.Token.Reveal(), at, os.Args[0])
 }
 
