@@ -23,7 +23,7 @@ explorer: $(EXPLORER) ## fetch the API explorer from npm
 
 $(EXPLORER): server/explorer/package-lock.json
 	@rm -rf tests/.cache/explorer && mkdir -p tests/.cache/explorer && cp server/explorer/package*.json tests/.cache/explorer
-	npm ci --prefix tests/.cache/explorer --ignore-scripts --no-audit --no-fund --loglevel=error
+	npm ci --prefix tests/.cache/explorer --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 	@for file in web-components.min.js.LICENSE.txt styles.min.css web-components.min.js; do \
 		gzip -9nc tests/.cache/explorer/node_modules/@stoplight/elements/$$file > tests/.cache/explorer/$$file.gz && \
 		mv tests/.cache/explorer/$$file.gz server/explorer/assets || exit 1; \
