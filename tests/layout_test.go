@@ -35,6 +35,7 @@ var allowed = map[string][]string{
 	"api":                   {},
 	"tests":                 {},
 	"tests/model":           {},
+	"tests/sdk":             {"sdk/go"},
 }
 
 // owners says which packages may import a module that is kept in one place.
