@@ -22,6 +22,14 @@ var sdks = []struct {
 	runner func(t *testing.T) *exec.Cmd
 }{
 	{"Go", goRunner},
+	{"Python", pythonRunner("sync")},
+	{"Python async", pythonRunner("async")},
+}
+
+func pythonRunner(mode string) func(t *testing.T) *exec.Cmd {
+	return func(*testing.T) *exec.Cmd {
+		return exec.Command("../sdk/python/tool", "python3", "../../tests/sdk/runner.py", mode)
+	}
 }
 
 func goRunner(t *testing.T) *exec.Cmd {
