@@ -17,7 +17,7 @@ MODELS: list[str | Path] = [
     *("--use-schema-description", "--use-field-description", "--disable-timestamp"),
     # Objects of any JSON are dictionaries; what a schema cannot say of inputs is checked by a base class.
     *("--type-overrides", '{"Metadata": "aod.checks.JSONObject"}'),
-    *("--base-class-map", '{"InlineSkill": "aod.checks.SkillChecks", "ResourceCreate": "aod.checks.RepositoryChecks"}'),
+    *("--base-class-map", '{"InlineSkill": "aod.checks.SkillChecks", "McpServerURL": "aod.checks.UrlServer"}'),
 ]
 
 SYNC = {

@@ -29,6 +29,7 @@ from aod.errors import (
     ValidationError,
 )
 from aod.event import StreamEvent
+from aod.inputs import GithubRepoResource
 from aod.models import (
     Agent,
     AgentVersion,
@@ -51,7 +52,6 @@ from aod.models import (
 )
 from aod.models import McpServerURL as McpServerUrl
 from aod.models import Resource as SessionResource
-from aod.models import ResourceCreate as GithubRepoResource
 from aod.models import Turn as SessionTurn
 from aod.patience import Patience
 from aod.result import RunResult, SessionAck

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from typing_extensions import TypeAliasType
 
-from aod.checks import JSONObject, RepositoryChecks, SkillChecks
+from aod.checks import JSONObject, SkillChecks, UrlServer
 
 
 class SessionPrompt(BaseModel):
@@ -144,7 +144,7 @@ class GithubSkill(BaseModel):
     """
 
 
-class McpServerURL(BaseModel):
+class McpServerURL(UrlServer):
     """
     A server that is reached at a URL.
     """
@@ -582,7 +582,7 @@ class Turn(BaseModel):
     """
 
 
-class ResourceCreate(RepositoryChecks):
+class ResourceCreate(BaseModel):
     """
     A repository to clone.
     """
