@@ -53,9 +53,10 @@ class Frames:
         """The events that are complete with this piece."""
         lines = (self._rest + piece).split(b"\n")
         self._rest = lines.pop()
+        events = [event for line in lines if (event := self._line(line.removesuffix(b"\r"))) is not None]
         if len(self._rest) + sum(map(len, self._data)) > EVENT_LIMIT:
             raise ValueError(f"an event is larger than {EVENT_LIMIT} bytes")
-        return [event for line in lines if (event := self._line(line.removesuffix(b"\r"))) is not None]
+        return events
 
     def _line(self, line: bytes) -> StreamEvent | None:
         if line.startswith(b"data:"):

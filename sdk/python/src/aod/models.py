@@ -691,6 +691,40 @@ class ValidationErrorItem(BaseModel):
     """
 
 
+class Liveness(BaseModel):
+    """
+    That the server lives.
+    """
+
+    status: HealthStatus
+    """
+    Always `ok`.
+    """
+
+
+class ReadinessChecks(BaseModel):
+    """
+    What was checked.
+    """
+
+    serving: CheckStatus
+    """
+    The server has started and is not stopping.
+    """
+    sessions: CheckStatus
+    """
+    Sessions can run. On the server's machine that is known once a Sprite has run there.
+    """
+    store: CheckStatus
+    """
+    The database can be read.
+    """
+    encryption: CheckStatus
+    """
+    What the database holds can be decrypted.
+    """
+
+
 class HealthChecks(BaseModel):
     """
     What was checked.
@@ -1325,6 +1359,21 @@ class Health(BaseModel):
     What keeps agents apart from the server's machine.
     """
     checks: HealthChecks
+    """
+    Each check by name.
+    """
+
+
+class Readiness(BaseModel):
+    """
+    Whether requests should be sent to this server.
+    """
+
+    status: HealthStatus
+    """
+    `ok` if every check passes.
+    """
+    checks: ReadinessChecks
     """
     Each check by name.
     """
