@@ -32,7 +32,6 @@ SYNC = {
     "AsyncTransport": "Transport",
     "_async": "_sync",
     "aclose": "close",
-    "aclosing": "closing",
     "aiter_bytes": "iter_bytes",
     "asleep": "sleep",
     "atell": "tell",

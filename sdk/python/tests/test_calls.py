@@ -179,6 +179,7 @@ def test_pauses_double_and_the_server_may_ask_for_another() -> None:
     for made, longest in enumerate([1, 2, 4, 8, 16, 30, 30]):
         assert longest / 2 <= patience.pause(made) <= longest
     assert patience.pause(1000) <= 30
+    assert 4.5 <= Patience(first_pause=1, growth=3, last_pause=30).pause(2) <= 9
     assert patience.pause(0, "7") == 7
     assert patience.pause(0, "86400") == 60
     assert patience.pause(0, "Wed, 21 Oct 2026 07:28:00 GMT") <= 1
@@ -252,6 +253,9 @@ def test_a_client_is_told_where_and_who(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setenv("AOD_API_TOKEN_FILE", str(tmp_path / "token"))
     Client(transport=httpx.MockTransport(answer)).health()
     monkeypatch.setenv("AOD_API_TOKEN", "from-a-variable")
+    with pytest.raises(ValueError, match="both set"):
+        Client()
+    monkeypatch.delenv("AOD_API_TOKEN_FILE")
     monkeypatch.setenv("AOD_API_URL", "https://aod.test/prefix/")
     Client(transport=httpx.MockTransport(answer)).health()
     assert [(str(r.url), r.headers["Authorization"]) for r in seen] == [
