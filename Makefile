@@ -48,6 +48,7 @@ check: ## formatting, vet, tidy modules, fresh generated code, the Python SDK, t
 	sdk/python/tool ruff check --quiet $(PYTHON)
 	sdk/python/tool ruff format --check --quiet $(PYTHON)
 	sdk/python/tool mypy --no-error-summary
+	sdk/python/tool python3 -m pytest tests/test_document.py
 	tests/document/lint.sh
 	tests/document/breaking.sh
 	tests/document/generators.sh
