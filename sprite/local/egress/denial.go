@@ -30,9 +30,9 @@ const (
 	// maxWaiting bounds how many denials wait for a slow listener; more of them are not told.
 	maxWaiting = 64
 	// slow is how many denials wait for a listener that nobody waits for.
-	slow = 8
+	slow = 3
 	// hearing is how long who is denied waits until the listener has heard of it: a program that ends at once shall have its reason.
-	hearing = 100 * time.Millisecond
+	hearing = time.Second
 )
 
 // crier tells denials to a listener, one after the other. A nil one has no listener.
