@@ -43,20 +43,25 @@ func TestDocumentation(t *testing.T) {
 	}
 	pages = append(pages, "../README.md")
 	for _, path := range pages {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".md"), func(t *testing.T) {
+		name := strings.TrimSuffix(filepath.Base(path), ".md")
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			text, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
 			}
 			linksLead(t, path, string(text))
-			follow(t, blocks(string(text)))
+			python := publishedPackage
+			if name == "python" {
+				python = ownPackage
+			}
+			follow(t, blocks(string(text)), python)
 		})
 	}
 }
 
 // follow runs the blocks of a page, as one script, against a server of their own.
-func follow(t *testing.T, all []block) {
+func follow(t *testing.T, all []block, python func(t *testing.T) (path, packages string)) {
 	t.Helper()
 	const mark = "--- end of block "
 	var script strings.Builder
@@ -82,10 +87,7 @@ func follow(t *testing.T, all []block) {
 		return
 	}
 	a := spawn(t, os.Getuid())
-	packages, err := pythonPackages()
-	if err != nil {
-		t.Fatal(err)
-	}
+	path, packages := python(t)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	home := t.TempDir()
@@ -93,7 +95,7 @@ func follow(t *testing.T, all []block) {
 	cmd.Stdin = strings.NewReader(script.String())
 	cmd.Dir = home
 	cmd.Env = []string{
-		"PATH=" + filepath.Dir(binary) + ":" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + home, "AOD_DATA_DIR=" + a.dir,
+		"PATH=" + filepath.Dir(binary) + ":" + path, "HOME=" + home, "TMPDIR=" + home, "AOD_DATA_DIR=" + a.dir,
 		"AOD_API_URL=" + a.url, "AOD_API_TOKEN=" + a.token, "ANTHROPIC_API_KEY=none", "PYTHONPATH=" + packages,
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -119,6 +121,26 @@ func follow(t *testing.T, all []block) {
 			t.Errorf("line %d prints\n%s\nnot\n%s", b.line, got, all[i+1].text)
 		}
 	}
+}
+
+// publishedPackage is where programs find Python, and aod-sdk as it was published.
+func publishedPackage(t *testing.T) (path, packages string) {
+	t.Helper()
+	packages, err := pythonPackages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return os.Getenv("PATH"), packages
+}
+
+// ownPackage is where programs find a Python that has our package.
+func ownPackage(t *testing.T) (path, packages string) {
+	t.Helper()
+	python, err := ownPython()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Dir(python) + ":" + os.Getenv("PATH"), ""
 }
 
 // printed says whether a text is what a page shows. There … stands for anything.

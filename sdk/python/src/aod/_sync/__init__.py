@@ -1,0 +1,1 @@
+"""The client without coroutines, generated from _async."""
