@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"slices"
 	"sort"
@@ -34,60 +35,6 @@ func operations(doc *openapi3.T, do func(method, path string, o *openapi3.Operat
 			do(method, path, o)
 		}
 	}
-}
-
-func TestEveryExampleFitsItsSchema(t *testing.T) {
-	t.Parallel()
-	doc := document(t)
-	checked := 0
-	check := func(where string, content openapi3.Content) {
-		for kind, media := range content {
-			if len(media.Examples) == 0 {
-				t.Errorf("%s: %s has no example", where, kind)
-			}
-			for name, example := range media.Examples {
-				checked++
-				for _, value := range values(t, kind, example.Value.Value) {
-					if err := media.Schema.Value.VisitJSON(value, openapi3.MultiErrors()); err != nil {
-						t.Errorf("%s: %s, example %s: %v", where, kind, name, err)
-					}
-				}
-			}
-		}
-	}
-	operations(doc, func(method, path string, o *openapi3.Operation) {
-		if o.RequestBody != nil {
-			check(method+" "+path+" request", o.RequestBody.Value.Content)
-		}
-		for status, r := range o.Responses.Map() {
-			check(method+" "+path+" "+status, r.Value.Content)
-		}
-	})
-	if checked < 100 {
-		t.Errorf("only %d examples", checked)
-	}
-}
-
-// values are the JSON values of an example: one, or those of a stream's frames.
-func values(t *testing.T, kind string, example any) []any {
-	t.Helper()
-	if kind != "text/event-stream" {
-		return []any{example}
-	}
-	var all []any
-	for _, line := range strings.Split(example.(string), "\n") {
-		if data, ok := strings.CutPrefix(line, "data: "); ok {
-			var value any
-			if err := json.Unmarshal([]byte(data), &value); err != nil {
-				t.Fatal(err)
-			}
-			all = append(all, value)
-		}
-	}
-	if len(all) == 0 {
-		t.Error("a stream without frames")
-	}
-	return all
 }
 
 var (
@@ -135,9 +82,67 @@ func TestEveryOperationIsDescribed(t *testing.T) {
 			}
 		}
 	})
-	if len(seen) != 24 {
+	if len(seen) != 26 {
 		t.Errorf("%d operations", len(seen))
 	}
+}
+
+// Tools read the list, people the description.
+func TestEveryEnumSaysWhatItsValuesMean(t *testing.T) {
+	t.Parallel()
+	found := 0
+	for name, schema := range document(t).Components.Schemas {
+		values := schema.Value.Enum
+		if len(values) == 0 {
+			continue
+		}
+		found++
+		meanings, _ := schema.Value.Extensions["x-enum-descriptions"].([]any)
+		if len(meanings) != len(values) {
+			t.Errorf("%s has %d values and %d meanings", name, len(values), len(meanings))
+			continue
+		}
+		for i, value := range values {
+			if line := fmt.Sprintf("- `%v`: %v\n", value, meanings[i]); !strings.Contains(schema.Value.Description, line) {
+				t.Errorf("the description of %s lacks the line %q", name, line)
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("only %d enums", found)
+	}
+}
+
+func TestUpdatesSayWhatOmittedAndNullDo(t *testing.T) {
+	t.Parallel()
+	for name, schema := range document(t).Components.Schemas {
+		if !strings.HasSuffix(name, "Update") {
+			continue
+		}
+		for field, p := range schema.Value.Properties {
+			words := p.Value.Description
+			if !slices.Contains(schema.Value.Required, field) && !(strings.Contains(words, "Omitted") && strings.Contains(words, "null") && strings.Contains(words, "a value")) {
+				t.Errorf("%s.%s: %s", name, field, words)
+			}
+		}
+	}
+}
+
+func TestCallsOfTheQuickstartHaveSamples(t *testing.T) {
+	t.Parallel()
+	operations(document(t), func(_, _ string, o *openapi3.Operation) {
+		if !slices.Contains([]string{"createAgent", "createSession", "streamSession"}, o.OperationID) {
+			return
+		}
+		var langs []any
+		samples, _ := o.Extensions["x-codeSamples"].([]any)
+		for _, sample := range samples {
+			langs = append(langs, sample.(map[string]any)["lang"])
+		}
+		if !slices.Equal(langs, []any{"curl", "Python", "TypeScript", "Go"}) {
+			t.Errorf("%s has samples in %v", o.OperationID, langs)
+		}
+	})
 }
 
 // kin-openapi ignores these keywords where it checks requests: what they say would

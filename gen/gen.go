@@ -612,34 +612,34 @@ type AgentUpdate struct {
 	// Version The version that is updated: the present one, or the answer is a 409.
 	Version int `json:"version"`
 
-	// Name A name for people; it need not be unique. Null leaves it.
+	// Name A name for people; it need not be unique. Omitted or null leaves it; a value replaces it.
 	Name *string `json:"name,omitempty"`
 
-	// Model `provider/model_id`, or a bare model id if the runtime serves one provider only or `provider` is named. Needed unless the runtime is `shell`. Null leaves it.
+	// Model `provider/model_id`, or a bare model id if the runtime serves one provider only or `provider` is named. Omitted or null leaves it; a value replaces it.
 	Model *string `json:"model,omitempty"`
 
-	// Runtime `claude`, `codex`, `gemini`, `opencode` or `shell`. Needed unless `provider` is named. Null leaves it.
+	// Runtime `claude`, `codex`, `gemini`, `opencode` or `shell`. Omitted or null leaves it; a value replaces it.
 	Runtime *string `json:"runtime,omitempty"`
 
-	// Provider `anthropic`, `google` or `openai`: another way to name the runtime. Null leaves it.
+	// Provider `anthropic`, `google` or `openai`: another way to name the runtime. Omitted or null leaves it; a value replaces it.
 	Provider *string `json:"provider,omitempty"`
 
-	// System Instructions that stand before the first prompt. Null leaves it.
+	// System Instructions that stand before the first prompt. Omitted or null leaves it; a value replaces it.
 	System *string `json:"system,omitempty"`
 
-	// Description What the agent is for. Null leaves it.
+	// Description What the agent is for. Omitted or null leaves it; a value replaces it.
 	Description *string `json:"description,omitempty"`
 
-	// EnvironmentID Null or empty detaches the environment, a value attaches it, omitted leaves it.
+	// EnvironmentID Omitted leaves it; null or an empty string detaches the environment; a value attaches another one.
 	EnvironmentID nullable.Nullable[string] `json:"environment_id,omitempty"`
 
-	// Skills At most 20 skills. Replaces the old list; null leaves it.
+	// Skills At most 20 skills. Omitted or null leaves the list; a value replaces it wholly.
 	Skills []Skill `json:"skills,omitempty"`
 
-	// McpServers At most 20 MCP servers, with different names. Replaces the old list; null leaves it.
+	// McpServers At most 20 MCP servers, with different names. Omitted or null leaves the list; a value replaces it wholly.
 	McpServers []McpServer `json:"mcp_servers,omitempty"`
 
-	// Metadata Merged key by key; an empty string removes its key; null leaves all.
+	// Metadata Omitted or null leaves all keys; a value is merged key by key, and an empty string removes its key.
 	Metadata map[string]json.RawMessage `json:"metadata,omitempty"`
 }
 
@@ -698,6 +698,8 @@ type AgentVersionList struct {
 }
 
 // CheckStatus Whether a check passes.
+// - `ok`: It passes.
+// - `failed`: It fails.
 type CheckStatus string
 
 // ConcurrencyLimitError Why a session was not started.
@@ -792,19 +794,19 @@ type EnvironmentUpdate struct {
 	// Version The version that is updated: the present one, or the answer is a 409.
 	Version int `json:"version"`
 
-	// Name Unique among the environments that are not archived. Null leaves it; a value replaces the old one wholly.
+	// Name Unique among the environments that are not archived. Omitted or null leaves it; a value replaces it wholly.
 	Name *string `json:"name,omitempty"`
 
-	// Packages Packages to install, by package manager. Null leaves it; a value replaces the old one wholly.
+	// Packages Packages to install, by package manager. Omitted or null leaves it; a value replaces it wholly.
 	Packages map[string][]string `json:"packages,omitempty"`
 
-	// EnvVars Variables of every turn. Encrypted, never returned. Null leaves it; a value replaces the old one wholly.
+	// EnvVars Variables of every turn. Encrypted, never returned. Omitted or null leaves it; a value replaces it wholly.
 	EnvVars map[string]string `json:"env_vars,omitempty"`
 
-	// SetupScript A bash script that is run once, when the Sprite is prepared; it does not see the variables. Null leaves it; a value replaces the old one wholly.
+	// SetupScript A bash script that is run once, when the Sprite is prepared; it does not see the variables. Omitted or null leaves it; a value replaces it wholly.
 	SetupScript *string `json:"setup_script,omitempty"`
 
-	// Networking What the Sprite may reach; everything if it is omitted. Null leaves it; a value replaces the old one wholly.
+	// Networking What the Sprite may reach. Omitted or null leaves it; a value replaces it wholly.
 	Networking json.RawMessage `json:"networking,omitempty"`
 }
 
@@ -928,6 +930,8 @@ type HealthChecks struct {
 }
 
 // HealthStatus How the server is.
+// - `ok`: Every check passes.
+// - `unavailable`: Some check fails.
 type HealthStatus string
 
 // InlineSkill A skill whose text is given.
@@ -948,7 +952,16 @@ type InvalidRequest struct {
 }
 
 // Isolation What keeps agents apart from the server's machine.
+// - `namespaces`: Each Sprite is a machine of its own, made of Linux namespaces.
+// - `none`: Nothing does, by the operator's choice. Agents run as the server's user.
+// - `service`: Sprites run in the Sprites service.
 type Isolation string
+
+// Liveness That the server lives.
+type Liveness struct {
+	// Status Always `ok`.
+	Status HealthStatus `json:"status"`
+}
 
 // LocationStep The name of a field or a place in a list.
 type LocationStep = any
@@ -1007,6 +1020,8 @@ type MetadataFilter map[string]string
 type Networking = json.RawMessage
 
 // NetworkingType Whether the network is limited.
+// - `unrestricted`: The Sprite reaches everything.
+// - `limited`: The Sprite reaches the allowed hosts only.
 type NetworkingType string
 
 // OutputEvent Output of a turn.
@@ -1031,10 +1046,36 @@ type OutputEvent struct {
 type OutputEventType string
 
 // OutputStream An output stream of a turn.
+// - `stdout`: Standard output.
+// - `stderr`: Standard error.
 type OutputStream string
 
 // Packages Lists of packages by package manager, one of `apt`, `cargo`, `gem`, `go`, `npm`, `pip`. They are installed in this order.
 type Packages = map[string][]string
+
+// Readiness Whether requests should be sent to this server.
+type Readiness struct {
+	// Status `ok` if every check passes.
+	Status HealthStatus `json:"status"`
+
+	// Checks Each check by name.
+	Checks ReadinessChecks `json:"checks"`
+}
+
+// ReadinessChecks What was checked.
+type ReadinessChecks struct {
+	// Serving The server has started and is not stopping.
+	Serving CheckStatus `json:"serving"`
+
+	// Sessions Sessions can run. On the server's machine that is known once a Sprite has run there.
+	Sessions CheckStatus `json:"sessions"`
+
+	// Store The database can be read.
+	Store CheckStatus `json:"store"`
+
+	// Encryption What the database holds can be decrypted.
+	Encryption CheckStatus `json:"encryption"`
+}
 
 // Resource A repository in a session's Sprite.
 type Resource struct {
@@ -1064,9 +1105,15 @@ type ResourceCreate struct {
 }
 
 // ResourceType A kind of resource.
+// - `github_repository`: A repository on GitHub, cloned without its history.
 type ResourceType string
 
 // Runtime The program that does the work.
+// - `claude`: Claude Code.
+// - `codex`: OpenAI Codex.
+// - `gemini`: Gemini CLI.
+// - `opencode`: opencode.
+// - `shell`: A login shell; the prompt is a bash script.
 type Runtime string
 
 // Session One conversation of an agent on one Sprite.
@@ -1187,6 +1234,11 @@ type SessionPrompted struct {
 }
 
 // SessionStatus Where a session is in its life.
+// - `pending`: Waiting, or its Sprite is being prepared.
+// - `running`: The runtime is at work.
+// - `completed`: The last turn ended with exit code 0. It takes the next prompt.
+// - `failed`: The last turn, or provisioning, failed. It takes no prompt.
+// - `terminated`: It was ended. It takes no prompt.
 type SessionStatus string
 
 // SessionTerminated A session that has been ended.
@@ -1202,6 +1254,15 @@ type SessionTerminated struct {
 type Skill = json.RawMessage
 
 // Stage A named step of provisioning.
+// - `create_sprite`: The Sprite is made.
+// - `install_runtime`: The runtime's program is made available.
+// - `network_policy`: The network is limited.
+// - `env_file`: The variables are written.
+// - `git_credentials`: Tokens of repositories are written.
+// - `provision_setup`: Packages, clones, the setup script.
+// - `runtime_config`: The runtime's configuration is written.
+// - `skills`: The skills are written.
+// - `runtime_start`: The runtime is started.
 type Stage string
 
 // StageEvent A stage of provisioning has begun or ended.
@@ -1237,6 +1298,9 @@ type StageEventType string
 type StageEventCached bool
 
 // StageState How far a stage has come.
+// - `started`: It has begun.
+// - `done`: It has ended well.
+// - `failed`: It has failed, and the session with it.
 type StageState string
 
 // StaleEvent Terminal for this connection: nothing came for 600 seconds.
@@ -1333,6 +1397,10 @@ type TurnStartEvent struct {
 type TurnStartEventType string
 
 // TurnStatus Where a turn is in its life.
+// - `pending`: Waiting, or the Sprite is being prepared.
+// - `running`: The runtime is at work.
+// - `completed`: It ended with exit code 0.
+// - `failed`: It ended in another way, or did not start.
 type TurnStatus string
 
 // ValidationError What is wrong with the fields of a request.
@@ -1353,7 +1421,7 @@ type ValidationErrorItem struct {
 	Msg string `json:"msg"`
 
 	// Input The value that was sent, confidential ones redacted; for a missing field, what it is missing from.
-	Input *any `json:"input"`
+	Input any `json:"input"`
 }
 
 // Variables Environment variables. Names are letters, digits and underscores and do not begin with a digit.
@@ -2126,6 +2194,14 @@ type ClientInterface interface {
 	// Corresponds with GET /health (the `GetHealth` operationId).
 	GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetLiveness Ask whether the server lives
+	//
+	// Answers as soon as requests are answered at all, and looks at nothing else: for whoever starts
+	// the server anew when it does not. Needs no token.
+	//
+	// Corresponds with GET /livez (the `GetLiveness` operationId).
+	GetLiveness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetDocumentJSON Get this document as JSON
 	//
 	// Returns this OpenAPI document as JSON. Needs no token.
@@ -2139,6 +2215,15 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /openapi.yaml (the `GetDocumentYAML` operationId).
 	GetDocumentYAML(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetReadiness Ask whether requests should be sent here
+	//
+	// A 503 with `status` `unavailable` and the check named while the server is stopping, while no
+	// session can run on its machine, or is not known to, and when the database cannot be read or
+	// decrypted. Runs nothing for the answer. Needs no token.
+	//
+	// Corresponds with GET /readyz (the `GetReadiness` operationId).
+	GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListSessions List sessions
 	//
@@ -2246,7 +2331,8 @@ type ClientInterface interface {
 	//
 	// **Resuming.** Send the last id as the header `Last-Event-ID`, which browsers do by themselves,
 	// or as `since`. The stream goes on right after that row, with the same bytes as before. Without
-	// either it begins with the first row. A negative number counts as 0.
+	// either it begins with the first row. A negative number counts as 0. Where rows have been
+	// deleted since (`AOD_ROW_RETENTION`), it goes on with the oldest one that is left.
 	//
 	// Corresponds with GET /sessions/{session_id}/stream (the `StreamSession` operationId).
 	StreamSession(ctx context.Context, sessionID SessionID, params *StreamSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2619,6 +2705,24 @@ func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (
 	return c.Client.Do(req)
 }
 
+// GetLiveness Ask whether the server lives
+//
+// Answers as soon as requests are answered at all, and looks at nothing else: for whoever starts
+// the server anew when it does not. Needs no token.
+//
+// Corresponds with GET /livez (the `GetLiveness` operationId).
+func (c *Client) GetLiveness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetLivenessRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetDocumentJSON Get this document as JSON
 //
 // Returns this OpenAPI document as JSON. Needs no token.
@@ -2643,6 +2747,25 @@ func (c *Client) GetDocumentJSON(ctx context.Context, reqEditors ...RequestEdito
 // Corresponds with GET /openapi.yaml (the `GetDocumentYAML` operationId).
 func (c *Client) GetDocumentYAML(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetDocumentYAMLRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetReadiness Ask whether requests should be sent here
+//
+// A 503 with `status` `unavailable` and the check named while the server is stopping, while no
+// session can run on its machine, or is not known to, and when the database cannot be read or
+// decrypted. Runs nothing for the answer. Needs no token.
+//
+// Corresponds with GET /readyz (the `GetReadiness` operationId).
+func (c *Client) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetReadinessRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -2829,7 +2952,8 @@ func (c *Client) PromptSession(ctx context.Context, sessionID SessionID, params 
 //
 // **Resuming.** Send the last id as the header `Last-Event-ID`, which browsers do by themselves,
 // or as `since`. The stream goes on right after that row, with the same bytes as before. Without
-// either it begins with the first row. A negative number counts as 0.
+// either it begins with the first row. A negative number counts as 0. Where rows have been
+// deleted since (`AOD_ROW_RETENTION`), it goes on with the oldest one that is left.
 //
 // Corresponds with GET /sessions/{session_id}/stream (the `StreamSession` operationId).
 func (c *Client) StreamSession(ctx context.Context, sessionID SessionID, params *StreamSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3493,6 +3617,33 @@ func NewGetHealthRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewGetLivenessRequest constructs an http.Request for the GetLiveness method
+func NewGetLivenessRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/livez")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetDocumentJSONRequest constructs an http.Request for the GetDocumentJSON method
 func NewGetDocumentJSONRequest(server string) (*http.Request, error) {
 	var err error
@@ -3530,6 +3681,33 @@ func NewGetDocumentYAMLRequest(server string) (*http.Request, error) {
 	}
 
 	operationPath := fmt.Sprintf("/openapi.yaml")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetReadinessRequest constructs an http.Request for the GetReadiness method
+func NewGetReadinessRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/readyz")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -4201,6 +4379,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /health (the `GetHealth` operationId).
 	GetHealthWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetHealthResponse, error)
 
+	// GetLivenessWithResponse Ask whether the server lives
+	//
+	// Answers as soon as requests are answered at all, and looks at nothing else: for whoever starts
+	// the server anew when it does not. Needs no token.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /livez (the `GetLiveness` operationId).
+	GetLivenessWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetLivenessResponse, error)
+
 	// GetDocumentJSONWithResponse Get this document as JSON
 	//
 	// Returns this OpenAPI document as JSON. Needs no token.
@@ -4218,6 +4406,17 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /openapi.yaml (the `GetDocumentYAML` operationId).
 	GetDocumentYAMLWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetDocumentYAMLResponse, error)
+
+	// GetReadinessWithResponse Ask whether requests should be sent here
+	//
+	// A 503 with `status` `unavailable` and the check named while the server is stopping, while no
+	// session can run on its machine, or is not known to, and when the database cannot be read or
+	// decrypted. Runs nothing for the answer. Needs no token.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /readyz (the `GetReadiness` operationId).
+	GetReadinessWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetReadinessResponse, error)
 
 	// ListSessionsWithResponse List sessions
 	//
@@ -4331,7 +4530,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// **Resuming.** Send the last id as the header `Last-Event-ID`, which browsers do by themselves,
 	// or as `since`. The stream goes on right after that row, with the same bytes as before. Without
-	// either it begins with the first row. A negative number counts as 0.
+	// either it begins with the first row. A negative number counts as 0. Where rows have been
+	// deleted since (`AOD_ROW_RETENTION`), it goes on with the oldest one that is left.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -5808,6 +6008,47 @@ func (r GetHealthResponse) ContentType() string {
 	return ""
 }
 
+type GetLivenessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Liveness
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetLivenessResponse) GetJSON200() *Liveness {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetLivenessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetLivenessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetLivenessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetLivenessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetDocumentJSONResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5884,6 +6125,54 @@ func (r GetDocumentYAMLResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetDocumentYAMLResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetReadinessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Readiness
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Readiness
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetReadinessResponse) GetJSON200() *Readiness {
+	return r.JSON200
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetReadinessResponse) GetJSON503() *Readiness {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetReadinessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetReadinessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetReadinessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetReadinessResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -7092,6 +7381,22 @@ func (c *ClientWithResponses) GetHealthWithResponse(ctx context.Context, reqEdit
 	return ParseGetHealthResponse(rsp)
 }
 
+// GetLivenessWithResponse Ask whether the server lives
+//
+// Answers as soon as requests are answered at all, and looks at nothing else: for whoever starts
+// the server anew when it does not. Needs no token.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /livez (the `GetLiveness` operationId).
+func (c *ClientWithResponses) GetLivenessWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetLivenessResponse, error) {
+	rsp, err := c.GetLiveness(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetLivenessResponse(rsp)
+}
+
 // GetDocumentJSONWithResponse Get this document as JSON
 //
 // Returns this OpenAPI document as JSON. Needs no token.
@@ -7120,6 +7425,23 @@ func (c *ClientWithResponses) GetDocumentYAMLWithResponse(ctx context.Context, r
 		return nil, err
 	}
 	return ParseGetDocumentYAMLResponse(rsp)
+}
+
+// GetReadinessWithResponse Ask whether requests should be sent here
+//
+// A 503 with `status` `unavailable` and the check named while the server is stopping, while no
+// session can run on its machine, or is not known to, and when the database cannot be read or
+// decrypted. Runs nothing for the answer. Needs no token.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /readyz (the `GetReadiness` operationId).
+func (c *ClientWithResponses) GetReadinessWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetReadinessResponse, error) {
+	rsp, err := c.GetReadiness(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetReadinessResponse(rsp)
 }
 
 // ListSessionsWithResponse List sessions
@@ -7276,7 +7598,8 @@ func (c *ClientWithResponses) PromptSessionWithResponse(ctx context.Context, ses
 //
 // **Resuming.** Send the last id as the header `Last-Event-ID`, which browsers do by themselves,
 // or as `since`. The stream goes on right after that row, with the same bytes as before. Without
-// either it begins with the first row. A negative number counts as 0.
+// either it begins with the first row. A negative number counts as 0. Where rows have been
+// deleted since (`AOD_ROW_RETENTION`), it goes on with the oldest one that is left.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -8788,6 +9111,32 @@ func ParseGetHealthResponse(rsp *http.Response) (*GetHealthResponse, error) {
 	return response, nil
 }
 
+// ParseGetLivenessResponse parses an HTTP response from a GetLivenessWithResponse call
+func ParseGetLivenessResponse(rsp *http.Response) (*GetLivenessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetLivenessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Liveness
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetDocumentJSONResponse parses an HTTP response from a GetDocumentJSONWithResponse call
 func ParseGetDocumentJSONResponse(rsp *http.Response) (*GetDocumentJSONResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -8834,6 +9183,39 @@ func ParseGetDocumentYAMLResponse(rsp *http.Response) (*GetDocumentYAMLResponse,
 			return nil, err
 		}
 		response.YAML200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetReadinessResponse parses an HTTP response from a GetReadinessWithResponse call
+func ParseGetReadinessResponse(rsp *http.Response) (*GetReadinessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetReadinessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Readiness
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Readiness
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
 
 	}
 
@@ -9826,12 +10208,18 @@ type ServerInterface interface {
 	// GetHealth Check the server
 	// (GET /health)
 	GetHealth(ctx echo.Context) error
+	// GetLiveness Ask whether the server lives
+	// (GET /livez)
+	GetLiveness(ctx echo.Context) error
 	// GetDocumentJSON Get this document as JSON
 	// (GET /openapi.json)
 	GetDocumentJSON(ctx echo.Context) error
 	// GetDocumentYAML Get this document as YAML
 	// (GET /openapi.yaml)
 	GetDocumentYAML(ctx echo.Context) error
+	// GetReadiness Ask whether requests should be sent here
+	// (GET /readyz)
+	GetReadiness(ctx echo.Context) error
 	// ListSessions List sessions
 	// (GET /sessions)
 	ListSessions(ctx echo.Context, params ListSessionsParams) error
@@ -10131,6 +10519,15 @@ func (w *ServerInterfaceWrapper) GetHealth(ctx echo.Context) error {
 	return err
 }
 
+// GetLiveness converts echo context to params.
+func (w *ServerInterfaceWrapper) GetLiveness(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetLiveness(ctx)
+	return err
+}
+
 // GetDocumentJSON converts echo context to params.
 func (w *ServerInterfaceWrapper) GetDocumentJSON(ctx echo.Context) error {
 	var err error
@@ -10146,6 +10543,15 @@ func (w *ServerInterfaceWrapper) GetDocumentYAML(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetDocumentYAML(ctx)
+	return err
+}
+
+// GetReadiness converts echo context to params.
+func (w *ServerInterfaceWrapper) GetReadiness(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetReadiness(ctx)
 	return err
 }
 
@@ -10428,6 +10834,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/sessions/:session_id/delete", wrapper.DeleteSession, options.OperationMiddlewares["deleteSession"]...)
 	router.GET(options.BaseURL+"/sessions/:session_id/stream", wrapper.StreamSession, options.OperationMiddlewares["streamSession"]...)
 	router.GET(options.BaseURL+"/health", wrapper.GetHealth, options.OperationMiddlewares["getHealth"]...)
+	router.GET(options.BaseURL+"/livez", wrapper.GetLiveness, options.OperationMiddlewares["getLiveness"]...)
+	router.GET(options.BaseURL+"/readyz", wrapper.GetReadiness, options.OperationMiddlewares["getReadiness"]...)
 	router.GET(options.BaseURL+"/openapi.yaml", wrapper.GetDocumentYAML, options.OperationMiddlewares["getDocumentYAML"]...)
 	router.GET(options.BaseURL+"/openapi.json", wrapper.GetDocumentJSON, options.OperationMiddlewares["getDocumentJSON"]...)
 
@@ -11914,6 +12322,27 @@ func (response GetHealth503JSONResponse) VisitGetHealthResponse(w http.ResponseW
 	return err
 }
 
+type GetLivenessRequestObject struct {
+}
+
+type GetLivenessResponseObject interface {
+	VisitGetLivenessResponse(w http.ResponseWriter) error
+}
+
+type GetLiveness200JSONResponse Liveness
+
+func (response GetLiveness200JSONResponse) VisitGetLivenessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetDocumentJSONRequestObject struct {
 }
 
@@ -11959,6 +12388,41 @@ func (response GetDocumentYAML200ApplicationYamlResponse) VisitGetDocumentYAMLRe
 		defer closer.Close()
 	}
 	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetReadinessRequestObject struct {
+}
+
+type GetReadinessResponseObject interface {
+	VisitGetReadinessResponse(w http.ResponseWriter) error
+}
+
+type GetReadiness200JSONResponse Readiness
+
+func (response GetReadiness200JSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetReadiness503JSONResponse Readiness
+
+func (response GetReadiness503JSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
 	return err
 }
 
@@ -12927,12 +13391,18 @@ type StrictServerInterface interface {
 	// GetHealth Check the server
 	// (GET /health)
 	GetHealth(ctx context.Context, request GetHealthRequestObject) (GetHealthResponseObject, error)
+	// GetLiveness Ask whether the server lives
+	// (GET /livez)
+	GetLiveness(ctx context.Context, request GetLivenessRequestObject) (GetLivenessResponseObject, error)
 	// GetDocumentJSON Get this document as JSON
 	// (GET /openapi.json)
 	GetDocumentJSON(ctx context.Context, request GetDocumentJSONRequestObject) (GetDocumentJSONResponseObject, error)
 	// GetDocumentYAML Get this document as YAML
 	// (GET /openapi.yaml)
 	GetDocumentYAML(ctx context.Context, request GetDocumentYAMLRequestObject) (GetDocumentYAMLResponseObject, error)
+	// GetReadiness Ask whether requests should be sent here
+	// (GET /readyz)
+	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
 	// ListSessions List sessions
 	// (GET /sessions)
 	ListSessions(ctx context.Context, request ListSessionsRequestObject) (ListSessionsResponseObject, error)
@@ -13411,6 +13881,29 @@ func (sh *strictHandler) GetHealth(ctx echo.Context) error {
 	return nil
 }
 
+// GetLiveness operation middleware
+func (sh *strictHandler) GetLiveness(ctx echo.Context) error {
+	var request GetLivenessRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetLiveness(ctx.Request().Context(), request.(GetLivenessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetLiveness")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetLivenessResponseObject); ok {
+		return validResponse.VisitGetLivenessResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetDocumentJSON operation middleware
 func (sh *strictHandler) GetDocumentJSON(ctx echo.Context) error {
 	var request GetDocumentJSONRequestObject
@@ -13451,6 +13944,29 @@ func (sh *strictHandler) GetDocumentYAML(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetDocumentYAMLResponseObject); ok {
 		return validResponse.VisitGetDocumentYAMLResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetReadiness operation middleware
+func (sh *strictHandler) GetReadiness(ctx echo.Context) error {
+	var request GetReadinessRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetReadiness(ctx.Request().Context(), request.(GetReadinessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetReadiness")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetReadinessResponseObject); ok {
+		return validResponse.VisitGetReadinessResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

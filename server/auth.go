@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"net/http"
 	"strings"
 
@@ -16,14 +15,6 @@ var (
 	errNoMethod     = echo.NewHTTPError(http.StatusMethodNotAllowed, "Method not allowed")
 )
 
-type userKey struct{}
-
-// user returns the id of the user whose token a request bears.
-func user(ctx context.Context) string {
-	id, _ := ctx.Value(userKey{}).(string)
-	return id
-}
-
 // authenticate finds out who asks, and answers requests that no operation of the
 // document takes: an unknown path is told to anybody, an unknown method of a path
 // that needs a token only to those who have one.
@@ -34,6 +25,8 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 			return errNoPath
 		}
 		op, handle := s.validator.operation(c), next
+		r := requestOf(c.Request().Context())
+		r.operation, r.session = op, c.Param("session_id")
 		if op == nil {
 			c.Response().Header().Set(echo.HeaderAllow, strings.Join(methods, ", "))
 			op = s.validator.operations[methods[0]+" "+c.Path()]
@@ -46,8 +39,7 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		ctx := context.WithValue(c.Request().Context(), userKey{}, token.UserID)
-		c.SetRequest(c.Request().WithContext(ctx))
+		r.user = token.UserID
 		return handle(c)
 	}
 }
@@ -63,7 +55,7 @@ func (s *Server) bearer(c echo.Context) (*store.Token, error) {
 		return nil, err
 	}
 	if err := s.store.Used(ctx, token); err != nil { // no reason to refuse what the token may do
-		s.log.WarnContext(ctx, "last use of a token could not be noted", "token", token.ID, "error", err, "request_id", requestID(c))
+		s.log.WarnContext(ctx, "last use of a token could not be noted", "token", token.ID, "error", err)
 	}
 	return token, nil
 }

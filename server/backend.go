@@ -24,6 +24,7 @@ type backend struct {
 	network   string                           // how far programs get in the network of a Sprite on this machine
 	limits    string                           // how Sprites on this machine are limited
 	sizes     func() (map[string]int64, error) // of Sprites on this machine, by name
+	states    func() (map[string]int, error)   // how many Sprites on this machine have which status
 	close     func() error
 }
 
@@ -49,6 +50,7 @@ func openSprites(ctx context.Context, c Config) (*backend, error) {
 		network:   host.Network(),
 		limits:    host.Limits(),
 		sizes:     host.Sizes,
+		states:    host.States,
 		install: func(ctx context.Context, p runtimes.Package, say func(string)) error {
 			return packages.Install(ctx, p.Name, p.Version, p.Binary, p.Programs(goruntime.GOARCH), say)
 		},
@@ -108,3 +110,12 @@ func serveHost(ctx context.Context, c Config, token string, listener net.Listene
 
 // CheckHosts says what is wrong with the first of AllowHosts that is no host.
 func CheckHosts(hosts []string) error { return local.CheckHosts(hosts) }
+
+// room says how much of the disk is left, for Sprites where they are on this machine.
+func (c Config) room() (text string, tight bool, err error) {
+	limit := c.Disk
+	if c.SpritesToken.Reveal() != "" {
+		limit = 0
+	}
+	return local.Room(c.DataDir, limit)
+}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/agent-on-demand/aod/server/hub"
+	"github.com/agent-on-demand/aod/server/metrics"
 	"github.com/agent-on-demand/aod/sprite/turn"
 	"github.com/agent-on-demand/aod/store"
 )
@@ -50,7 +51,8 @@ func (e *edge) serve(t testing.TB, st *store.Store) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	readers := hub.New(st)
-	s, err := newServer(st, turn.New(turn.Options{Store: st, Readers: readers, Log: log, Available: (*preflight)(nil).check}), readers, Config{Log: log, Version: "test"})
+	turns := turn.New(turn.Options{Store: st, Readers: readers, Log: log, Available: (*preflight)(nil).check})
+	s, err := newServer(parts{store: st, turns: turns, hub: readers, metrics: metrics.New("test"), runnable: (*preflight)(nil).known}, Config{Log: log, Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

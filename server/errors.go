@@ -71,7 +71,7 @@ func answer(err error) (status int, body errorBody, known bool) {
 func (s *Server) handleError(err error, c echo.Context) {
 	status, body, known := answer(err)
 	if !known && c.Request().Context().Err() == nil {
-		s.log.ErrorContext(c.Request().Context(), "request failed", "error", err, "request_id", requestID(c), "route", c.Path())
+		s.log.ErrorContext(c.Request().Context(), "request failed", "error", err, "route", c.Path())
 	}
 	if c.Response().Committed {
 		return
@@ -81,6 +81,6 @@ func (s *Server) handleError(err error, c echo.Context) {
 		err = c.JSONBlob(status, text)
 	}
 	if err != nil {
-		s.log.Debug("answer could not be written", "error", err, "request_id", requestID(c))
+		s.log.DebugContext(c.Request().Context(), "answer could not be written", "error", err)
 	}
 }

@@ -21,11 +21,10 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 			id = uuid.NewString()
 		}
 		c.Response().Header().Set(echo.HeaderXRequestID, id)
+		know(c, id)
 		return next(c)
 	}
 }
-
-func requestID(c echo.Context) string { return c.Response().Header().Get(echo.HeaderXRequestID) }
 
 // visible reports whether s is made of visible ASCII characters, one at least.
 func visible(s string) bool {
@@ -64,18 +63,44 @@ func (s *Server) logAccess(next echo.HandlerFunc) echo.HandlerFunc {
 		if err := next(c); err != nil {
 			c.Error(err) // answered here, so that the line has the status
 		}
+		took, ctx := time.Since(began), c.Request().Context()
+		s.count(c, took)
 		level := slog.LevelDebug
 		if c.Response().Status >= http.StatusInternalServerError {
 			level = slog.LevelWarn
+		}
+		if !s.log.Enabled(ctx, level) {
+			return nil
 		}
 		path := c.Request().URL.Path
 		if c.Response().Status == http.StatusNotFound && s.validator.allowed(c) == nil {
 			path = "unknown" // and may be anything
 		}
-		s.log.LogAttrs(c.Request().Context(), level, "request",
+		line := []slog.Attr{
 			slog.String("method", c.Request().Method), slog.String("path", path),
-			slog.Int("status", c.Response().Status), slog.Int64("bytes", c.Response().Size),
-			slog.Duration("took", time.Since(began)), slog.String("request_id", requestID(c)))
+			slog.Int("status", c.Response().Status), slog.Int64("bytes", c.Response().Size), slog.Duration("took", took),
+		}
+		r := requestOf(ctx)
+		if r.session != "" {
+			line = append(line, slog.String("session_id", r.session))
+		}
+		if r.turn != 0 {
+			line = append(line, slog.Int("turn", r.turn))
+		}
+		s.log.LogAttrs(ctx, level, "request", line...)
 		return nil
+	}
+}
+
+// count tells the metrics of a request by its operation's name.
+func (s *Server) count(c echo.Context, took time.Duration) {
+	method, status := c.Request().Method, c.Response().Status
+	switch op := requestOf(c.Request().Context()).operation; {
+	case op == nil:
+		s.metrics.Request("unknown", method, status, took)
+	case op.id == "streamSession" && status == http.StatusOK:
+		s.metrics.Stream(op.id, method, status)
+	default:
+		s.metrics.Request(op.id, method, status, took)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/agent-on-demand/aod/server/hub"
+	"github.com/agent-on-demand/aod/server/metrics"
 	"github.com/agent-on-demand/aod/sprite/turn"
 	"github.com/agent-on-demand/aod/store"
 )
@@ -19,6 +20,7 @@ import (
 // Config says how a server runs. Addr, DataDir, MaxSessions and Log have to be set.
 type Config struct {
 	Addr      string // to listen on
+	AdminAddr string // for whoever operates the server to look at it, without a token; nowhere if it is empty
 	DataDir   string // for everything the server keeps
 	PublicURL string // of the server, as its document names it
 
@@ -43,6 +45,8 @@ type Config struct {
 	SpriteIdle time.Duration // a completed session keeps its Sprite; for ever if it is 0
 	SweepEvery time.Duration // the Sprites that nobody needs are looked for; 10 minutes if it is 0
 
+	RowRetention time.Duration // rows are kept when their session has ended; for ever if it is 0
+
 	Keys        map[string]store.Secret // the operator's provider keys, by variable
 	Versions    map[string]string       // of runtimes, by name, in place of those that were tried
 	CORSOrigins []string
@@ -56,6 +60,7 @@ type Config struct {
 // Ready tells how to reach a server that has started.
 type Ready struct {
 	URL   string
+	Admin string       // URL of the admin listener; empty if there is none
 	Token store.Secret // made just now, since there was none; empty otherwise
 }
 
@@ -75,7 +80,19 @@ func Run(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	defer unlock()
-	st, err := OpenStore(ctx, c)
+	c.Log = slog.New(contextual{c.Log.Handler()})
+	counts := metrics.New(c.Version)
+	ops, err := openAdmin(c.AdminAddr, counts, c.Log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, ops.close()) }() // last, so that the end can be watched
+	tracer, endTraces, err := openTraces(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer endTraces()
+	st, err := openStore(ctx, c, counts.Committed)
 	if err != nil {
 		return err
 	}
@@ -94,12 +111,17 @@ func Run(ctx context.Context, c Config) (err error) {
 	}
 
 	readers := hub.New(st)
-	turns := turn.New(turn.Options{
+	counts.Watch(st, readers, backend.states)
+	options := turn.Options{
 		Store: st, Sprites: backend.client, Readers: readers, Log: c.Log, Keys: c.Keys, Cache: backend.cache, Install: backend.install, Versions: c.Versions, Available: backend.preflight.check,
-		Sweep: turn.Sweep{Every: c.SweepEvery, Idle: c.SpriteIdle},
-	})
+		Sweep: turn.Sweep{Every: c.SweepEvery, Idle: c.SpriteIdle, Rows: c.RowRetention}, Observer: counts,
+	}
+	if tracer != nil {
+		options.Tracer = tracer
+	}
+	turns := turn.New(options)
 	defer turns.Close()
-	s, err := newServer(st, turns, readers, c)
+	s, err := newServer(parts{store: st, turns: turns, hub: readers, metrics: counts, tracer: tracer, runnable: backend.preflight.known}, c)
 	if err != nil {
 		return err
 	}
@@ -116,8 +138,9 @@ func Run(ctx context.Context, c Config) (err error) {
 		return errors.Join(err, listener.Close())
 	}
 	return s.serve(ctx, listener, func() {
+		ops.serve(s)
 		if c.Ready != nil {
-			c.Ready(Ready{URL: "http://" + listener.Addr().String(), Token: token})
+			c.Ready(Ready{URL: "http://" + listener.Addr().String(), Admin: ops.url(), Token: token})
 		}
 	})
 }
@@ -159,6 +182,7 @@ func (s *Server) serve(ctx context.Context, listener net.Listener, ready func())
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
+	s.log.Info("stopping: not ready any more, streams end, turns go on")
 	s.stop()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
@@ -169,21 +193,29 @@ func (s *Server) serve(ctx context.Context, listener net.Listener, ready func())
 }
 
 // OpenStore opens the database in the data directory. It may be open elsewhere.
-func OpenStore(ctx context.Context, c Config) (*store.Store, error) {
+func OpenStore(ctx context.Context, c Config) (*store.Store, error) { return openStore(ctx, c, nil) }
+
+// openStore opens it and tells of each commit.
+func openStore(ctx context.Context, c Config, committed func(callers int, took time.Duration)) (*store.Store, error) {
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
-	var keys *store.Keyring
-	var err error
-	if text := c.EncryptionKeys.Reveal(); text != "" {
-		keys, err = store.ParseKeys(text)
-	} else {
-		keys, err = store.KeyFile(filepath.Join(c.DataDir, "key"))
+	if err := c.refuseHalfRestored(); err != nil {
+		return nil, err
 	}
+	keys, err := c.keyring(c.DataDir)
 	if err != nil {
 		return nil, err
 	}
-	return store.Open(ctx, store.Options{Path: filepath.Join(c.DataDir, "aod.db"), Keys: keys, MaxSessions: c.MaxSessions})
+	return store.Open(ctx, store.Options{Path: filepath.Join(c.DataDir, databaseName), Keys: keys, MaxSessions: c.MaxSessions, Committed: committed})
+}
+
+// keyring returns the keys of the configuration, or those in a folder's key file.
+func (c Config) keyring(dir string) (*store.Keyring, error) {
+	if text := c.EncryptionKeys.Reveal(); text != "" {
+		return store.ParseKeys(text)
+	}
+	return store.KeyFile(filepath.Join(dir, keyName))
 }
 
 // firstToken makes the configured token exist, or makes one if there is none at

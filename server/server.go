@@ -12,16 +12,27 @@ import (
 
 	"github.com/agent-on-demand/aod/api"
 	"github.com/agent-on-demand/aod/gen"
+	"github.com/agent-on-demand/aod/server/explorer"
 	"github.com/agent-on-demand/aod/server/hub"
+	"github.com/agent-on-demand/aod/server/metrics"
+	"github.com/agent-on-demand/aod/server/traces"
 	"github.com/agent-on-demand/aod/sprite/turn"
 	"github.com/agent-on-demand/aod/store"
 )
 
+// parts are what a Server works with.
+type parts struct {
+	store    *store.Store
+	turns    *turn.Supervisor
+	hub      *hub.Hub
+	metrics  *metrics.Metrics
+	tracer   *traces.Tracer // nil if nobody wants traces
+	runnable func() bool    // whether sessions are known to run
+}
+
 // Server implements every operation of the API document.
 type Server struct {
-	store     *store.Store
-	turns     *turn.Supervisor
-	hub       *hub.Hub
+	parts
 	validator *validator
 	turnstile turnstile
 	log       *slog.Logger
@@ -29,6 +40,7 @@ type Server struct {
 	isolation gen.Isolation
 	yaml      []byte // the document as it is served
 	json      []byte
+	explorer  *explorer.Explorer
 	handler   http.Handler
 
 	stopping context.Context // ends the streams
@@ -37,11 +49,14 @@ type Server struct {
 
 var _ gen.StrictServerInterface = (*Server)(nil)
 
-func newServer(st *store.Store, turns *turn.Supervisor, readers *hub.Hub, c Config) (*Server, error) {
-	s := &Server{store: st, turns: turns, hub: readers, log: c.Log, version: c.Version, isolation: c.isolation(), turnstile: turnstile{inside: map[gate]chan struct{}{}}}
+func newServer(p parts, c Config) (*Server, error) {
+	s := &Server{parts: p, log: c.Log, version: c.Version, isolation: c.isolation(), turnstile: turnstile{inside: map[gate]chan struct{}{}}}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	var err error
 	if s.yaml, s.json, err = documents(c.PublicURL); err != nil {
+		return nil, err
+	}
+	if s.explorer, err = explorer.Built(); err != nil {
 		return nil, err
 	}
 	if s.validator, err = newValidator(api.Document, rules, map[string]precondition{"promptSession": s.promptable, "streamSession": oneCursor}); err != nil {
@@ -56,7 +71,11 @@ func (s *Server) routes(origins []string) http.Handler {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.handleError
-	e.Use(identify, s.logAccess, recoverPanic, deadlines)
+	e.Use(identify)
+	if s.tracer != nil {
+		e.Use(s.trace)
+	}
+	e.Use(s.logAccess, recoverPanic, deadlines)
 	if len(origins) > 0 {
 		e.Use(middleware.CORSWithConfig(middleware.CORSConfig{
 			AllowOrigins:  origins,
@@ -65,7 +84,7 @@ func (s *Server) routes(origins []string) http.Handler {
 			ExposeHeaders: []string{echo.HeaderXRequestID, headerReplayed},
 		}))
 	}
-	e.Use(s.authenticate, s.once, s.validator.middleware)
+	e.Use(s.explore, s.authenticate, s.once, s.validator.middleware)
 	gen.RegisterHandlers(e, gen.NewStrictHandler(s, nil))
 	return e
 }

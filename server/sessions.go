@@ -31,6 +31,7 @@ func (s *Server) CreateSession(ctx context.Context, r gen.CreateSessionRequestOb
 	if err != nil {
 		return nil, err
 	}
+	about(ctx, session.ID, session.TurnCount)
 	return gen.CreateSession202JSONResponse{Body: createdBody(session)}, nil
 }
 
@@ -82,6 +83,7 @@ func (s *Server) PromptSession(ctx context.Context, r gen.PromptSessionRequestOb
 	if err != nil {
 		return nil, err
 	}
+	about(ctx, r.SessionID, number)
 	return gen.PromptSession202JSONResponse{Body: prompted(number)}, nil
 }
 

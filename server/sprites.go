@@ -22,9 +22,10 @@ type Sprite struct {
 	Size    int64 // bytes of this machine's disk as of the last look; -1 where Sprites run elsewhere
 }
 
-// Sprites returns all Sprites of the deployment. A server may be running.
-func Sprites(ctx context.Context, c Config) (all []Sprite, err error) {
-	err = withSprites(ctx, c, func(b *backend, prefix string) error {
+// Sprites returns all Sprites of a deployment, that of the data directory if none is
+// named. A server may be running.
+func Sprites(ctx context.Context, c Config, deployment string) (all []Sprite, err error) {
+	err = withSprites(ctx, c, deployment, func(b *backend, prefix string) error {
 		found, err := b.client.Look(ctx, prefix)
 		if err != nil {
 			return err
@@ -47,10 +48,10 @@ func Sprites(ctx context.Context, c Config) (all []Sprite, err error) {
 	return all, err
 }
 
-// DestroySprite ends all that runs in a Sprite of the deployment and removes it. It is
-// named by its own name or by its session's id.
-func DestroySprite(ctx context.Context, c Config, name string) error {
-	return withSprites(ctx, c, func(b *backend, prefix string) error {
+// DestroySprite ends all that runs in a Sprite of a deployment, that of the data directory
+// if none is named, and removes it. It is named by its own name or by its session's id.
+func DestroySprite(ctx context.Context, c Config, deployment, name string) error {
+	return withSprites(ctx, c, deployment, func(b *backend, prefix string) error {
 		full := prefix + strings.TrimPrefix(name, prefix)
 		exists, err := b.client.Exists(ctx, full)
 		if err != nil {
@@ -98,20 +99,19 @@ func loopback(addr string) bool {
 	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
-// withSprites opens the Sprites of a configuration and tells how the names of this
+// withSprites opens the Sprites of a configuration and tells how the names of the
 // deployment's begin.
-func withSprites(ctx context.Context, c Config, do func(b *backend, prefix string) error) error {
+func withSprites(ctx context.Context, c Config, deployment string, do func(b *backend, prefix string) error) error {
 	if err := c.complete(); err != nil {
 		return err
 	}
-	st, err := OpenStore(ctx, c)
-	if err != nil {
-		return err
+	if deployment == "" {
+		err := withStore(ctx, c, func(st *store.Store) error { deployment = st.Deployment(); return nil })
+		if err != nil {
+			return err
+		}
 	}
-	prefix := turn.SpritePrefix(st.Deployment())
-	if err := st.Close(); err != nil {
-		return err
-	}
+	prefix := turn.SpritePrefix(deployment)
 	b, err := openSprites(ctx, c)
 	if err != nil {
 		return err

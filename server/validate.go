@@ -25,6 +25,8 @@ type validator struct {
 
 // operation is one operation of the document.
 type operation struct {
+	id     string // as the document names it
+	path   string // as the document has it
 	public bool
 	keyed  bool                        // takes an Idempotency-Key
 	params map[string]*openapi3.Schema // of the path
@@ -56,10 +58,12 @@ func newValidator(document []byte, rules map[string][]rule, before map[string]pr
 	}
 	doc.OpenAPI = "3.0.3"
 	v := &validator{operations: map[string]*operation{}, methods: map[string][]string{}, order: map[*openapi3.Schema]map[string]int{}}
-	for path, item := range doc.Paths.Map() {
-		path = braces.ReplaceAllString(path, ":$1")
+	for written, item := range doc.Paths.Map() {
+		path := braces.ReplaceAllString(written, ":$1")
 		for method, o := range item.Operations() {
 			op := &operation{
+				id:     o.OperationID,
+				path:   written,
 				public: o.Security != nil && len(*o.Security) == 0,
 				params: map[string]*openapi3.Schema{},
 				rules:  rules[o.OperationID],

@@ -7,12 +7,10 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 )
 
@@ -24,76 +22,80 @@ const (
 // Keyring encrypts with its first key and decrypts with whichever key a value
 // was encrypted with, so keys can be rotated: AES-256-GCM, and in front of each
 // value the id of its key.
-type Keyring struct{ keys []key }
+type Keyring struct {
+	keys []key
+	file *keyFile // that the keys are read from, nil if they were given
+}
 
 type key struct {
 	id   []byte
+	text string // as ParseKeys reads it
 	aead cipher.AEAD
+}
+
+func (k key) name() string { return hex.EncodeToString(k.id) }
+
+// NewKey makes a random key, as ParseKeys reads it.
+func NewKey() Secret {
+	raw := make([]byte, keySize)
+	rand.Read(raw)
+	return NewSecret(base64.StdEncoding.EncodeToString(raw))
 }
 
 // ParseKeys reads one or more base64 keys of 32 bytes, separated by commas.
 func ParseKeys(text string) (*Keyring, error) {
 	ring := &Keyring{}
 	for i, part := range strings.Split(text, ",") {
-		raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(part))
-		if err != nil || len(raw) != keySize {
-			return nil, fmt.Errorf("encryption key %d is not %d bytes of base64 (make one with: openssl rand -base64 %d)", i+1, keySize, keySize)
-		}
-		block, err := aes.NewCipher(raw)
+		k, err := parseKey(strings.TrimSpace(part))
 		if err != nil {
-			return nil, fmt.Errorf("encryption key %d: %w", i+1, err)
+			return nil, fmt.Errorf("encryption key %d %w", i+1, err)
 		}
-		aead, err := cipher.NewGCM(block)
-		if err != nil {
-			return nil, fmt.Errorf("encryption key %d: %w", i+1, err)
-		}
-		id := sha256.Sum256(raw)
-		ring.keys = append(ring.keys, key{id: id[:keyIDSize], aead: aead})
+		ring.keys = append(ring.keys, k)
 	}
 	return ring, nil
 }
 
-// KeyFile reads the keys in the file at path, which it makes (0600, one new
-// random key) if there is none.
-func KeyFile(path string) (*Keyring, error) {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		text, err = makeKeyFile(path)
+func parseKey(text string) (key, error) {
+	raw, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(raw) != keySize {
+		return key{}, fmt.Errorf("is not %d bytes of base64 (make one with: aod key generate)", keySize)
 	}
+	block, err := aes.NewCipher(raw)
 	if err != nil {
-		return nil, fmt.Errorf("read encryption key: %w", err)
+		return key{}, err
 	}
-	ring, err := ParseKeys(strings.TrimSpace(string(text)))
+	aead, err := cipher.NewGCM(block)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return key{}, err
 	}
-	return ring, nil
+	id := sha256.Sum256(raw)
+	return key{id: id[:keyIDSize], text: text, aead: aead}, nil
 }
 
-// makeKeyFile links a complete file into place, so that of two processes that
-// start at once both read the same key.
-func makeKeyFile(path string) ([]byte, error) {
-	raw := make([]byte, keySize)
-	rand.Read(raw)
-	draft, err := os.CreateTemp(filepath.Dir(path), ".key-*") // 0600
-	if err != nil {
-		return nil, err
+// current returns the keys, as the key file has them at the moment.
+func (k *Keyring) current() []key {
+	if k.file == nil {
+		return k.keys
 	}
-	defer os.Remove(draft.Name())
-	_, err = draft.WriteString(base64.StdEncoding.EncodeToString(raw) + "\n")
-	if err := errors.Join(err, draft.Sync(), draft.Close()); err != nil {
-		return nil, err
-	}
-	if err := os.Link(draft.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, err
-	}
-	return os.ReadFile(path)
+	return k.file.current()
 }
+
+// IDs returns the ids of the keys, in hexadecimal; that of the one that encrypts first.
+func (k *Keyring) IDs() []string {
+	var ids []string
+	for _, key := range k.current() {
+		ids = append(ids, key.name())
+	}
+	return ids
+}
+
+// Filed reports whether the keys are those of a key file, which can be changed.
+func (k *Keyring) Filed() bool { return k.file != nil }
 
 // seal encrypts plain. What it is for is authenticated with it, so a value that
 // is moved to another place in the database does not open there.
 func (k *Keyring) seal(plain []byte, purpose string) []byte {
-	first := k.keys[0]
+	first := k.current()[0]
 	nonce := make([]byte, first.aead.NonceSize())
 	rand.Read(nonce)
 	sealed := append(bytes.Clone(first.id), nonce...)
@@ -103,7 +105,7 @@ func (k *Keyring) seal(plain []byte, purpose string) []byte {
 var errSealed = errors.New("the encryption key does not open what the database holds; set AOD_ENCRYPTION_KEY to the key it was written with")
 
 func (k *Keyring) open(sealed []byte, purpose string) ([]byte, error) {
-	for _, key := range k.keys {
+	for _, key := range k.current() {
 		id, rest := sealed[:min(keyIDSize, len(sealed))], sealed[min(keyIDSize, len(sealed)):]
 		if !bytes.Equal(id, key.id) || len(rest) < key.aead.NonceSize() {
 			continue

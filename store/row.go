@@ -84,7 +84,7 @@ func (s *Store) AppendRows(ctx context.Context, session string, turn int, moved 
 		span, err = appendRows(tx, session, rows)
 		return err
 	})
-	return span, err
+	return s.stored(span, err)
 }
 
 // sequence is what a row needs to know of its session.

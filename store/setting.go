@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"gorm.io/gorm"
 )
@@ -25,7 +26,7 @@ const (
 func (s *Store) settle(ctx context.Context) error {
 	err := s.write(ctx, func(tx *gorm.DB, _ Micros) error {
 		for name, value := range map[string][]byte{
-			settingDeployment: []byte(strings.ReplaceAll(s.newID(), "-", "")[:8]),
+			settingDeployment: []byte(s.newDeployment()),
 			settingCanary:     s.keys.seal([]byte(canary), settingCanary),
 		} {
 			if err := tx.Exec("INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING", name, value).Error; err != nil {
@@ -44,6 +45,8 @@ func (s *Store) settle(ctx context.Context) error {
 	s.deployment = string(deployment)
 	return s.CheckKeys(ctx)
 }
+
+func (s *Store) newDeployment() string { return strings.ReplaceAll(s.newID(), "-", "")[:8] }
 
 func (s *Store) setting(ctx context.Context, name string) ([]byte, error) {
 	row, err := first[setting](s.read(ctx).Where("name = ?", name), NotFound("setting "+name+" is missing"))
@@ -70,4 +73,17 @@ func (s *Store) CheckKeys(ctx context.Context) error {
 		err = errors.New("the canary has changed")
 	}
 	return err
+}
+
+// Newest returns the latest moment at which the database says that something was changed;
+// zero if it is new.
+func (s *Store) Newest(ctx context.Context) (time.Time, error) {
+	var newest Micros
+	err := s.read(ctx).Raw(`SELECT coalesce(max(at), 0) FROM (
+		SELECT max(updated_at) AS at FROM sessions UNION ALL SELECT max(updated_at) FROM agents UNION ALL
+		SELECT max(updated_at) FROM environments UNION ALL SELECT max(created_at) FROM tokens)`).Row().Scan(&newest)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read the newest moment: %w", err)
+	}
+	return newest.Time(), nil
 }

@@ -19,6 +19,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -36,6 +37,10 @@ type Options struct {
 	// pending or running at once.
 	MaxSessions int
 
+	// Committed, if not nil, is told of each commit: how many callers it answered and how
+	// long it took. Everybody who writes waits for it.
+	Committed func(callers int, took time.Duration)
+
 	Now   func() time.Time // time.Now if nil
 	NewID func() string    // random UUIDs if nil
 }
@@ -50,6 +55,9 @@ type Store struct {
 	now         func() time.Time
 	newID       func() string
 	deployment  string
+	path        string
+
+	rows, bytes atomic.Uint64 // that were appended
 }
 
 const readers = 4
@@ -68,6 +76,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
+	s.path = path
 	if s.writers, err = connect(path, "_txlock=immediate&_synchronous=FULL&_journal_mode=WAL", 1); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
@@ -77,7 +86,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if s.readers, err = connect(path, "_query_only=1", readers); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database: %w", err), disconnect(s.writers))
 	}
-	s.writer = newWriter(s.writers)
+	s.writer = newWriter(s.writers, o.Committed)
 	if err := s.settle(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

@@ -128,7 +128,7 @@ func (s *Store) StartTurn(ctx context.Context, id string, number int, row Row) (
 		span, err = appendRows(tx, id, []Row{row})
 		return err
 	})
-	return span, err
+	return s.stored(span, err)
 }
 
 // MarkLaunched notes that a running turn has been launched in its Sprite, so that
@@ -181,7 +181,7 @@ func (s *Store) EndTurn(ctx context.Context, id string, number int, end Outcome)
 		}
 		return release(tx, id, sprite, now)
 	})
-	return span, err
+	return s.stored(span, err)
 }
 
 // Unfinished returns every turn that is pending or running, in order of age. On

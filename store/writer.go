@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"gorm.io/gorm"
 )
@@ -18,11 +19,12 @@ var errClosed = errors.New("the store is closed")
 // while the last commit was under way, so one fsync serves many callers and
 // nobody waits for a timer.
 type writer struct {
-	db    *gorm.DB
-	queue chan *write
-	once  sync.Once
-	stop  chan struct{} // closed by close
-	done  chan struct{} // closed when run has returned
+	db        *gorm.DB
+	queue     chan *write
+	committed func(callers int, took time.Duration) // nil if nobody wants to know
+	once      sync.Once
+	stop      chan struct{} // closed by close
+	done      chan struct{} // closed when run has returned
 }
 
 type write struct {
@@ -32,8 +34,8 @@ type write struct {
 	done chan struct{}
 }
 
-func newWriter(db *gorm.DB) *writer {
-	w := &writer{db: db, queue: make(chan *write, batchSize), stop: make(chan struct{}), done: make(chan struct{})}
+func newWriter(db *gorm.DB, committed func(callers int, took time.Duration)) *writer {
+	w := &writer{db: db, queue: make(chan *write, batchSize), committed: committed, stop: make(chan struct{}), done: make(chan struct{})}
 	go w.run()
 	return w
 }
@@ -92,6 +94,7 @@ func (w *writer) run() {
 }
 
 func (w *writer) commit(batch []*write) {
+	began := time.Now()
 	err := w.transaction(func() error {
 		for _, job := range batch {
 			var broken error
@@ -101,11 +104,15 @@ func (w *writer) commit(batch []*write) {
 		}
 		return nil
 	})
+	took := time.Since(began)
 	for _, job := range batch {
 		if job.err == nil {
 			job.err = err
 		}
 		close(job.done)
+	}
+	if err == nil && w.committed != nil {
+		w.committed(len(batch), took)
 	}
 }
 

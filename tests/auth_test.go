@@ -50,8 +50,9 @@ func TestAuthentication(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	const none, unknown = "Missing or invalid Authorization header", "Invalid API key"
-	a.promise("2 every route but health and the document needs a token", func(a *api) {
-		open := map[string]bool{"/health": true, "/openapi.yaml": true, "/openapi.json": true}
+	a.promise("2 every route but health, its probes and the document needs a token", func(a *api) {
+		open := map[string]bool{"/health": true, "/livez": true, "/readyz": true, "/openapi.yaml": true, "/openapi.json": true}
+		a.ready()
 		for path, methods := range routes(a.t) {
 			for _, method := range methods {
 				got := a.as("").call(method, filled(path), "not json")

@@ -53,7 +53,10 @@ func dataDir(t *testing.T) string {
 	return dir
 }
 
-var greeting = regexp.MustCompile(`is ready at (\S+) `)
+var (
+	greeting    = regexp.MustCompile(`is ready at (\S+) `)
+	metricsAddr = regexp.MustCompile(`metrics at (\S+)/metrics`)
+)
 
 func spawnIn(t *testing.T, dir string, uid int, env ...string) *api {
 	t.Helper()
@@ -93,6 +96,9 @@ func spawnBinary(t *testing.T, binary, dir string, uid int, env ...string) *api 
 		io.Copy(&said, lines)
 	}()
 	a.url = found[1]
+	if found := metricsAddr.FindStringSubmatch(line); found != nil {
+		a.admin = found[1]
+	}
 	a = a.as("aod_token_of_the_tests_000")
 	a.signal = func(s os.Signal) error {
 		if err := cmd.Process.Signal(s); err != nil {
@@ -262,7 +268,8 @@ func TestBadSettingsStopTheStart(t *testing.T) {
 	for setting, want := range map[string]string{
 		"AOD_ADRR=x":                         "AOD_ADRR: there is no such setting",
 		"AOD_MAX_CONCURRENT_SESSIONS=0":      "AOD_MAX_CONCURRENT_SESSIONS: it is not a whole number of at least 1: 0",
-		"AOD_ENCRYPTION_KEY=short":           "encryption key 1 is not 32 bytes of base64",
+		"AOD_ENCRYPTION_KEY=short":           "AOD_ENCRYPTION_KEY: encryption key 1 is not 32 bytes of base64",
+		"AOD_ROW_RETENTION=500ms":            "AOD_ROW_RETENTION: it is not a time of at least a second as in 168h or 30m, or 0: 500ms",
 		"AOD_ENCRYPTION_KEY_FILE=/nowhere":   "AOD_ENCRYPTION_KEY_FILE: open /nowhere",
 		"AOD_LOG_LEVEL=loud":                 "AOD_LOG_LEVEL: it is not one of debug, info, warn, error: loud",
 		"AOD_PUBLIC_URL=example.com":         "AOD_PUBLIC_URL: it is not of the form https://host: example.com",

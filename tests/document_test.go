@@ -13,11 +13,13 @@ import (
 	contract "github.com/agent-on-demand/aod/api"
 )
 
-// document is the API document, labelled 3.0.3 for kin-openapi's own validator.
+// document is the API document, labelled 3.0.3 for kin-openapi's own validator. That
+// lets a value without a type be anything but null, unless it is told so.
 var document = sync.OnceValues(func() (*openapi3.T, error) {
 	doc, err := openapi3.NewLoader().LoadFromData(contract.Document)
 	if err == nil {
 		doc.OpenAPI = "3.0.3"
+		doc.Components.Schemas["ValidationErrorItem"].Value.Properties["input"].Value.Nullable = true
 	}
 	return doc, err
 })

@@ -31,6 +31,7 @@ const patience = 3 * time.Minute
 type api struct {
 	t      *testing.T
 	url    string
+	admin  string // URL of the admin listener, if there is one
 	token  string
 	dir    string
 	client *gen.ClientWithResponses
@@ -67,7 +68,7 @@ func startIn(t *testing.T, dir string, change ...func(*server.Config)) *api {
 	a := &api{t: t, dir: dir, via: http.DefaultClient}
 	select {
 	case r := <-ready:
-		a.url, a.token = r.URL, r.Token.Reveal()
+		a.url, a.admin, a.token = r.URL, r.Admin, r.Token.Reveal()
 	case err := <-ended:
 		cancel()
 		t.Fatal("server did not start:", err)

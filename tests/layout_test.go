@@ -18,7 +18,7 @@ var allowed = map[string][]string{
 	"server/cmd/aod/client": {"api", "sdk/go", "sdk/go/pretty", "sprite/runtimes"},
 	"sdk/go":                {"gen"},
 	"sdk/go/pretty":         {},
-	"server":                {"api", "gen", "server/hub", "sprite", "sprite/local", "sprite/runtimes", "sprite/turn", "store"},
+	"server":                {"api", "gen", "server/explorer", "server/hub", "server/metrics", "server/traces", "sprite", "sprite/local", "sprite/runtimes", "sprite/turn", "store"},
 	"server/hub":            {"store"},
 	"sprite/turn":           {"sprite/runtimes", "store"},
 	"sprite":                {},
@@ -35,19 +35,28 @@ var allowed = map[string][]string{
 	"api":                   {},
 	"tests":                 {},
 	"tests/model":           {},
+	"server/metrics":        {"store"},
+	"server/traces":         {},
+	"server/explorer":       {},
 }
 
 // owners says which packages may import a module that is kept in one place.
 var owners = map[string][]string{
-	"gorm.io/":                        {"store"},
-	"github.com/labstack/echo":        {"gen", "server"},
-	"github.com/getkin/kin-openapi":   {"server"},
-	"github.com/superfly/sprites-go":  {"sprite"},
-	"github.com/gorilla/websocket":    {"sprite", "sprite/local"},
-	"github.com/spf13/cobra":          {"server/cmd/aod", "server/cmd/aod/client"},
-	"github.com/tmaxmax/go-sse":       {"sdk/go"},
-	"github.com/oapi-codegen/runtime": {"gen"},
-	"gvisor.dev/":                     {"sprite/local/egress"},
+	"gorm.io/":                             {"store"},
+	"github.com/labstack/echo":             {"gen", "server"},
+	"github.com/getkin/kin-openapi":        {"server"},
+	"github.com/superfly/sprites-go":       {"sprite"},
+	"github.com/gorilla/websocket":         {"sprite", "sprite/local"},
+	"github.com/spf13/cobra":               {"server/cmd/aod", "server/cmd/aod/client"},
+	"github.com/tmaxmax/go-sse":            {"sdk/go"},
+	"github.com/oapi-codegen/runtime":      {"gen"},
+	"gvisor.dev/":                          {"sprite/local/egress"},
+	"github.com/prometheus/":               {"server/metrics"},
+	"net/http/pprof":                       {"server"},
+	"go.opentelemetry.io/otel":             {"server", "server/traces", "sprite/turn"},
+	"go.opentelemetry.io/otel/exporters":   {"server/traces"},
+	"go.opentelemetry.io/otel/propagation": {"server/traces"},
+	"go.opentelemetry.io/otel/sdk":         {"server/traces"},
 }
 
 // inOneFile says in which files of package server an import may stand.
@@ -55,6 +64,7 @@ var inOneFile = map[string][]string{
 	"github.com/getkin/kin-openapi/openapi3": {"validate.go", "invalid.go"},
 	module + "/sprite":                       {"backend.go"},
 	module + "/sprite/local":                 {"backend.go"},
+	"net/http/pprof":                         {"admin.go"},
 }
 
 func TestImportsGoOneWay(t *testing.T) {

@@ -52,9 +52,15 @@ func TestSessionsAreRefusedWhereSpritesCannotRun(t *testing.T) {
 	if out, err := doctor(); err == nil || !strings.Contains(out, "sprites    failed  "+want+"\n") || !strings.Contains(out, "database   ok      ") {
 		t.Errorf("doctor: %v\n%s", err, out)
 	}
+	for range 20 {
+		if got := a.get("/readyz").want(503); got.body != unableBody {
+			t.Errorf("got %s", got.body)
+		}
+	}
 	if err := os.Chmod(private, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	a.ready() // without anybody asking for a session
 	waitFor(t, "sessions are still refused", func() bool { return a.in(agent, "true", "").status == 202 })
 	healthy()
 	a.endSessions()

@@ -118,7 +118,9 @@ func before(t *testing.T, a *api, url, socket string, config *tls.Config, comman
 		}
 		_ = cmd.Wait() // it was interrupted
 	})
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, "unix", socket) }
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}
 	waitFor(t, "no "+command[0], func() bool {
 		conn, err := dial(t.Context(), "", "")
 		return err == nil && conn.Close() == nil

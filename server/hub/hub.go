@@ -15,6 +15,7 @@ import (
 	"context"
 	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/agent-on-demand/aod/store"
@@ -44,7 +45,7 @@ type Hub struct {
 func New(log Log) *Hub { return &Hub{log: log, tails: make(map[string]*tail)} }
 
 type tail struct {
-	users int // guarded by Hub.mu
+	users map[*Reader]struct{} // guarded by Hub.mu
 
 	mu         sync.Mutex
 	ring       []store.Frame // every row of the session with from < id <= last, in order
@@ -55,23 +56,23 @@ type tail struct {
 	due        bool          // it will be done by itself
 }
 
-func (h *Hub) acquire(session string) *tail {
+func (h *Hub) acquire(r *Reader) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	t := h.tails[session]
+	t := h.tails[r.session]
 	if t == nil {
-		t = &tail{wake: make(chan struct{})}
-		h.tails[session] = t
+		t = &tail{users: make(map[*Reader]struct{}), wake: make(chan struct{})}
+		h.tails[r.session] = t
 	}
-	t.users++
-	return t
+	t.users[r] = struct{}{}
+	r.tail = t
 }
 
-func (h *Hub) release(session string, t *tail) {
+func (h *Hub) release(r *Reader) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if t.users--; t.users == 0 {
-		delete(h.tails, session)
+	if delete(r.tail.users, r); len(r.tail.users) == 0 && h.tails[r.session] == r.tail {
+		delete(h.tails, r.session)
 	}
 }
 
@@ -94,7 +95,7 @@ func (h *Hub) change(session string, do func(*tail)) {
 	h.mu.Lock()
 	t, readers := h.tails[session], 0
 	if t != nil {
-		readers = t.users
+		readers = len(t.users)
 	}
 	h.mu.Unlock()
 	if t == nil {
@@ -162,23 +163,28 @@ type Reader struct {
 	session  string
 	tail     *tail
 	id       int64
-	caught   bool // the log has been read to its end since this reader began
-	statuses int  // as of the last Next
-	asked    int  // as of the last StatusChanged
+	passed   atomic.Int64 // id of the last row that has been taken on, for others to see
+	caught   bool         // the log has been read to its end since this reader began
+	statuses int          // as of the last Next
+	asked    int          // as of the last StatusChanged
 	wake     <-chan struct{}
 }
 
 // Read returns a reader of what comes after id. Close it.
 func (h *Hub) Read(session string, id int64) *Reader {
-	return &Reader{hub: h, session: session, tail: h.acquire(session), id: id, asked: -1}
+	r := &Reader{hub: h, session: session, id: id, asked: -1}
+	r.passed.Store(id)
+	h.acquire(r)
+	return r
 }
 
 // Close gives the session's tail back.
-func (r *Reader) Close() { r.hub.release(r.session, r.tail) }
+func (r *Reader) Close() { r.hub.release(r) }
 
 // Next returns the next frames, or none when there are none yet. Then ask for
 // StatusChanged and Wait.
 func (r *Reader) Next(ctx context.Context) ([]store.Frame, error) {
+	r.passed.Store(r.id)
 	r.tail.mu.Lock()
 	frames, behind := r.tail.after(r.id)
 	r.wake, r.statuses = r.tail.wake, r.tail.statuses

@@ -77,7 +77,7 @@ func (h *Host) bridge(w http.ResponseWriter, r *http.Request, rec record, s *soc
 		return // answered by the upgrader; closing the process starts its linger time
 	}
 	if err := s.serve(h.ctx); err != nil {
-		h.log.Debug("exec connection ended", "sprite", rec.Name, "session", s.process.ID, "error", err)
+		h.log.Debug("exec connection ended", "sprite", rec.Name, "exec", s.process.ID, "error", err)
 	}
 }
 

@@ -100,7 +100,7 @@ func secret(variable string) bool {
 	if strings.HasPrefix(name, "NPM_") { // a registry's, say
 		return false
 	}
-	return strings.HasPrefix(name, "AOD_") || strings.HasPrefix(name, "SPRITES_") || strings.HasSuffix(name, "_API_KEY") || strings.HasSuffix(name, "_TOKEN")
+	return strings.HasPrefix(name, "AOD_") || strings.HasPrefix(name, "SPRITES_") || strings.HasPrefix(name, "OTEL_") || strings.HasSuffix(name, "_API_KEY") || strings.HasSuffix(name, "_TOKEN")
 }
 
 // link makes a symbolic link, or replaces what was there, in one step.

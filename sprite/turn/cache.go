@@ -61,7 +61,7 @@ func (w *worker) keep(ctx context.Context) {
 		return
 	}
 	if err := w.Cache.Keep(ctx, w.brief.Session.Sprite, of, home+"/.aod"); err != nil && ctx.Err() == nil {
-		w.log.Info("the environment is not cached", "environment", of.Environment, "version", of.Version, "error", err)
+		w.log.InfoContext(ctx, "the environment is not cached", "environment", of.Environment, "version", of.Version, "error", err)
 	}
 }
 

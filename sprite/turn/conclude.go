@@ -16,9 +16,9 @@ const (
 // conclude stores the outcome of a turn and tells the readers. A store that
 // refuses for the moment, with its disk full for instance, is asked again until
 // the server stops. A session that was deleted meanwhile needs no outcome.
-func (s *Supervisor) conclude(session string, number int, outcome store.Outcome) error {
+func (s *Supervisor) conclude(ctx context.Context, session string, number int, outcome store.Outcome) error {
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
-		span, err := s.Store.EndTurn(context.WithoutCancel(s.ctx), session, number, outcome)
+		span, err := s.Store.EndTurn(context.WithoutCancel(ctx), session, number, outcome)
 		var refusal *store.Error
 		switch {
 		case err == nil:
@@ -29,7 +29,7 @@ func (s *Supervisor) conclude(session string, number int, outcome store.Outcome)
 			s.Readers.Wake(session)
 			return nil
 		}
-		s.Log.Error("store a turn's outcome", "session", session, "turn", number, "error", err, "retry", wait)
+		s.Log.ErrorContext(ctx, "store a turn's outcome", "session_id", session, "turn", number, "error", err, "retry", wait)
 		if !s.pause(wait) {
 			return err
 		}

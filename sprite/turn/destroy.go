@@ -70,7 +70,7 @@ func (s *Supervisor) destroyOne(sprite string, places chan struct{}) {
 		if err == nil {
 			return
 		}
-		s.complain("destroy sprite", "sprite", sprite, "error", err)
+		s.complain("destroy sprite", "sprite", sprite, "session_id", s.sessionOf(sprite), "error", err)
 		if !s.pause(wait) {
 			return
 		}
@@ -88,6 +88,11 @@ func (s *Supervisor) complain(what string, details ...any) {
 // knows whose it is.
 func (s *Supervisor) spriteName(session string) string {
 	return SpritePrefix(s.Store.Deployment()) + session
+}
+
+// sessionOf is the session that a Sprite of ours is named after.
+func (s *Supervisor) sessionOf(sprite string) string {
+	return strings.TrimPrefix(sprite, s.spriteName(""))
 }
 
 // SpritePrefix is how the names of a deployment's Sprites begin; the id of the session

@@ -29,7 +29,9 @@ func (w *worker) execute(launch []string) (store.Outcome, error) {
 	limit := time.Duration(w.brief.Turn.Timeout) * time.Second
 	ctx, cancel := context.WithDeadlineCause(w.ctx, givenUp(w.started, time.Now(), limit, launch == nil), w.timedOut())
 	defer cancel()
+	ctx, span := w.startSpan(ctx, "run")
 	end, err := w.follow(ctx, launch)
+	endSpan(span, w.outcome(err, outcomeDone))
 	switch {
 	case errors.Is(err, errTerminated):
 		return store.Outcome{Status: store.StatusFailed}, err
@@ -250,7 +252,7 @@ func (w *worker) insist(ctx context.Context, do func() error) error {
 				return &failure{"the Sprite is gone"}
 			}
 		}
-		w.log.Debug("connect to the Sprite again", "error", err)
+		w.log.DebugContext(ctx, "connect to the Sprite again", "error", err)
 		if time.Since(began) > lastReturn { // it worked for a while
 			wait, refusals = firstReturn, 0
 		}

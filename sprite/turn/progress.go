@@ -42,7 +42,7 @@ func (w *worker) report(p *progress) (stop func()) {
 // say tells the session's readers, as its stderr, what its stage is doing.
 func (w *worker) say(line string) {
 	if err := w.add(note(w.number, string(w.stage)+": "+line)); err != nil {
-		w.log.Debug("a stage's progress was not stored", "error", err)
+		w.log.DebugContext(w.ctx, "a stage's progress was not stored", "error", err)
 	}
 }
 

@@ -25,7 +25,7 @@ func (w *worker) provision() error {
 		case err == nil || failed == nil:
 			return err
 		case errors.As(err, new(*cut)) && attempt < provisionAttempts && sleep(ctx, time.Duration(attempt)*firstRetry):
-			w.log.Warn("prepare the Sprite again", "stage", failed.stage, "error", err)
+			w.log.WarnContext(w.ctx, "prepare the Sprite again", "stage", failed.stage, "error", err)
 		default:
 			return w.fail(failed, err)
 		}
@@ -53,7 +53,7 @@ func (w *worker) provisionOnce(ctx context.Context) (failed *step, err error) {
 		if err := w.add(store.Row{Stage: s.stage, State: store.StageStarted}); err != nil {
 			return nil, err
 		}
-		err := s.do(ctx)
+		err := w.do(ctx, s)
 		switch {
 		case w.ctx.Err() != nil:
 			return nil, context.Cause(w.ctx)

@@ -15,20 +15,20 @@ func (s *Supervisor) rescue(ctx context.Context) error {
 		return err
 	}
 	for _, turn := range turns {
-		s.Log.Info("taking up a turn", "session", turn.SessionID, "turn", turn.Number, "status", turn.Status)
+		s.Log.Info("taking up a turn", "session_id", turn.SessionID, "turn", turn.Number, "status", turn.Status)
 		status, _, err := s.Store.SessionEnd(ctx, turn.SessionID)
 		switch {
 		case err != nil:
 			return err
 		case status != store.StatusTerminated:
-			s.begin(turn.SessionID, turn.Number)
+			s.begin(ctx, turn.SessionID, turn.Number)
 			continue
 		}
 		outcome := store.Outcome{Status: store.StatusFailed}
 		if turn.Status == store.StatusPending {
 			outcome = aborted(turn.Number)
 		}
-		if err := s.conclude(turn.SessionID, turn.Number, outcome); err != nil {
+		if err := s.conclude(s.ctx, turn.SessionID, turn.Number, outcome); err != nil {
 			return err
 		}
 	}

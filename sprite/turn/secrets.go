@@ -58,11 +58,11 @@ func (w *worker) masked(text string) string {
 
 // conclude stores the outcome of the turn. Between it and add, every row of a worker
 // that is not a recorder's passes.
-func (w *worker) conclude(session string, number int, outcome store.Outcome) error {
+func (w *worker) conclude(outcome store.Outcome) error {
 	for i := range outcome.Rows {
 		outcome.Rows[i].Data = w.masked(outcome.Rows[i].Data)
 	}
-	return w.Supervisor.conclude(session, number, outcome)
+	return w.Supervisor.conclude(w.ctx, w.session, w.number, outcome)
 }
 
 // secretsOf are the values of a brief that are secret.

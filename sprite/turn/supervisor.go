@@ -24,6 +24,9 @@ import (
 	"log/slog"
 	"sync"
 
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
 	"github.com/agent-on-demand/aod/sprite/runtimes"
 	"github.com/agent-on-demand/aod/store"
 )
@@ -70,6 +73,10 @@ type Options struct {
 	// Available returns nil if Sprites can be made, or the refusal of what needs one.
 	// It may take its time.
 	Available func(ctx context.Context) error
+	// Observer, if not nil, is told of turns and stages that have ended.
+	Observer Observer
+	// Tracer, if not nil, makes spans of turns, stages and commands.
+	Tracer trace.Tracer
 }
 
 // Supervisor starts, watches and ends turns.
@@ -93,6 +100,14 @@ var (
 
 // New returns a Supervisor. Start it.
 func New(o Options) *Supervisor {
+	if o.Observer == nil {
+		o.Observer = nobody{}
+	}
+	if o.Tracer == nil {
+		o.Tracer = noop.NewTracerProvider().Tracer("")
+	} else {
+		o.Sprites = observed{o.Sprites, o.Tracer}
+	}
 	ctx, stop := context.WithCancelCause(context.Background())
 	return &Supervisor{Options: o, ctx: ctx, stop: stop, workers: map[string]*worker{}, destroying: map[string]bool{}, doomed: make(chan struct{}, 1)}
 }
@@ -130,7 +145,8 @@ func (s *Supervisor) Create(ctx context.Context, user string, spec store.Session
 	if err != nil {
 		return nil, err
 	}
-	s.begin(session.ID, 1)
+	s.Log.InfoContext(ctx, "session created", "session_id", session.ID, "turn", 1, "runtime", session.Runtime)
+	s.begin(ctx, session.ID, 1)
 	return session, nil
 }
 
@@ -156,8 +172,9 @@ func (s *Supervisor) Prompt(ctx context.Context, user, session, prompt string, t
 	if err != nil {
 		return 0, err
 	}
+	s.Log.InfoContext(ctx, "session prompted", "session_id", session, "turn", number)
 	s.Readers.Wake(session)
-	s.begin(session, number)
+	s.begin(ctx, session, number)
 	return number, nil
 }
 
@@ -167,6 +184,7 @@ func (s *Supervisor) Terminate(ctx context.Context, user, session string) error 
 	if err := s.Store.TerminateSession(ctx, user, session); err != nil {
 		return err
 	}
+	s.Log.InfoContext(ctx, "session terminated", "session_id", session)
 	s.end(session)
 	return nil
 }
@@ -176,6 +194,7 @@ func (s *Supervisor) Delete(ctx context.Context, user, session string) error {
 	if err := s.Store.DeleteSession(ctx, user, session); err != nil {
 		return err
 	}
+	s.Log.InfoContext(ctx, "session deleted", "session_id", session)
 	s.end(session)
 	return nil
 }
@@ -193,9 +212,10 @@ func (s *Supervisor) end(session string) {
 	s.wakeDestroy()
 }
 
-// begin works on a turn that is pending in the store. The worker of the turn
-// before it may still be on its way out: the next one waits for it.
-func (s *Supervisor) begin(session string, number int) {
+// begin works on a turn that is pending in the store, at the request whose context it is
+// given. The worker of the turn before it may still be on its way out: the next one
+// waits for it.
+func (s *Supervisor) begin(request context.Context, session string, number int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ctx.Err() != nil {
@@ -203,6 +223,7 @@ func (s *Supervisor) begin(session string, number int) {
 	}
 	before := s.workers[session]
 	w := newWorker(s, session, number)
+	w.request = trace.LinkFromContext(request)
 	s.workers[session] = w
 	s.work.Go(func() {
 		defer s.finished(w)

@@ -10,10 +10,11 @@ import (
 	"github.com/agent-on-demand/aod/store"
 )
 
-// Sweep says how a Supervisor looks for the Sprites that nobody needs any more.
+// Sweep says how a Supervisor looks for what nobody needs any more.
 type Sweep struct {
 	Every time.Duration // ten minutes if it is 0
 	Idle  time.Duration // a completed session keeps its Sprite; for ever if it is 0
+	Rows  time.Duration // a session that has ended keeps its rows; for ever if it is 0
 }
 
 const sweepEvery = 10 * time.Minute
@@ -36,6 +37,9 @@ func (s *Supervisor) sweep() {
 		if err := s.sweepCache(); err != nil {
 			s.complain("sweep the environment cache", "error", err)
 		}
+		if err := s.sweepRows(); err != nil {
+			s.complain("sweep old rows", "error", err)
+		}
 		select {
 		case <-tick.C:
 		case <-s.ctx.Done():
@@ -55,14 +59,14 @@ func (s *Supervisor) sweepOnce(seen map[string]bool) (orphans map[string]bool, e
 		if !seen[name] {
 			continue
 		}
-		err := s.Store.Doom(s.ctx, name, strings.TrimPrefix(name, s.spriteName("")))
+		err := s.Store.Doom(s.ctx, name, s.sessionOf(name))
 		if errors.Is(err, store.ErrTooLate) {
 			continue
 		}
 		if err != nil {
 			return orphans, fmt.Errorf("doom sprite %s: %w", name, err)
 		}
-		s.Log.Warn("destroying a sprite that no session owns", "sprite", name)
+		s.Log.Warn("destroying a sprite that no session owns", "sprite", name, "session_id", s.sessionOf(name))
 	}
 	return orphans, s.releaseIdle()
 }
@@ -111,7 +115,19 @@ func (s *Supervisor) releaseIdle() error {
 	}
 	sessions, err := s.Store.ReleaseIdle(s.ctx, s.Sweep.Idle)
 	for _, session := range sessions {
-		s.Log.Info("destroying the sprite of an idle session", "session", session)
+		s.Log.Info("destroying the sprite of an idle session", "session_id", session)
+	}
+	return err
+}
+
+// sweepRows deletes the rows of sessions that ended long ago.
+func (s *Supervisor) sweepRows() error {
+	if s.Sweep.Rows == 0 {
+		return nil
+	}
+	deleted, err := s.Store.PurgeRows(s.ctx, s.Sweep.Rows)
+	if deleted > 0 {
+		s.Log.Info("deleted old rows", "rows", deleted)
 	}
 	return err
 }

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/agent-on-demand/aod/sprite/runtimes"
 	"github.com/agent-on-demand/aod/store"
 )
@@ -22,6 +25,7 @@ type worker struct {
 	session string
 	number  int
 	log     *slog.Logger
+	request trace.Link // to the one that asked for the turn; empty after a restart
 
 	brief   *store.Brief
 	runtime *runtimes.Runtime
@@ -35,7 +39,7 @@ type worker struct {
 func newWorker(s *Supervisor, session string, number int) *worker {
 	w := &worker{Supervisor: s, session: session, number: number, done: make(chan struct{})}
 	w.ctx, w.cancel = context.WithCancelCause(s.ctx)
-	w.log = s.Log.With("session", session, "turn", number)
+	w.log = s.Log.With("session_id", session, "turn", number)
 	return w
 }
 
@@ -46,20 +50,46 @@ func (f *failure) Error() string { return f.text }
 
 func (w *worker) run() {
 	began := time.Now()
+	ctx, span := w.startSpan(w.ctx, "turn", trace.WithLinks(w.links()...))
+	w.ctx = ctx
 	outcome, err := w.guarded()
 	if err != nil && errors.Is(context.Cause(w.ctx), errStopped) {
+		endSpan(span, outcomeDetached)
 		return // as it is, for the next server
 	}
-	if err := w.conclude(w.session, w.number, outcome); err != nil {
-		w.log.Error("the turn's outcome could not be stored", "error", err)
+	if err := w.conclude(outcome); err != nil {
+		endSpan(span, outcomeDetached)
+		w.log.ErrorContext(w.ctx, "the turn's outcome could not be stored", "error", err)
 		return
 	}
+	w.ended(span, outcome)
 	log := w.log.With("status", outcome.Status, "took", time.Since(began).Round(time.Millisecond).String())
 	if err != nil {
 		what, _, _ := strings.Cut(err.Error(), "\n") // more lines would be output, which is the user's
 		log = log.With("error", what)
 	}
-	log.Info("turn ended")
+	log.InfoContext(w.ctx, "turn ended")
+}
+
+// links lead to the request that asked for the turn, if that is known and was traced.
+func (w *worker) links() []trace.Link {
+	if !w.request.SpanContext.IsValid() {
+		return nil
+	}
+	return []trace.Link{w.request}
+}
+
+// ended tells how the turn came out.
+func (w *worker) ended(span trace.Span, end store.Outcome) {
+	outcome := string(end.Status)
+	if end.Aborted || errors.Is(context.Cause(w.ctx), errTerminated) {
+		outcome = outcomeTerminated
+	}
+	if w.runtime != nil { // else nothing was known of the turn
+		span.SetAttributes(attribute.String("aod.runtime", w.runtime.Name))
+		w.Observer.TurnEnded(w.runtime.Name, outcome, time.Since(w.brief.Turn.CreatedAt.Time()))
+	}
+	endSpan(span, outcome)
 }
 
 // guarded turns a panic into a failed turn: one session's bad luck must not end

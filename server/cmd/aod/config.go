@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/url"
@@ -17,71 +18,44 @@ import (
 	"time"
 
 	"github.com/mattn/go-isatty"
-	"github.com/spf13/cobra"
 
 	"github.com/agent-on-demand/aod/server"
 	"github.com/agent-on-demand/aod/sprite/runtimes"
 	"github.com/agent-on-demand/aod/store"
 )
 
-// flags are what the command line says; each is empty if it says nothing.
-type flags struct{ addr, dataDir, publicURL, spriteIdle string }
-
-// add gives a command the flag that all of the server's have.
-func (f *flags) add(cmd *cobra.Command) {
-	cmd.PersistentFlags().StringVar(&f.dataDir, "data-dir", "", "where the server keeps its database, key and local Sprites (AOD_DATA_DIR; default $XDG_DATA_HOME/aod, else ~/.local/share/aod)")
-}
-
-// environment reads variables and remembers the first mistake.
+// environment reads settings and remembers the first mistake.
 type environment struct {
+	flags  flags
 	lookup func(string) (string, bool)
 	err    error
 }
 
-// known are the variables with our prefix. The last five are the clients' and those
-// of a turn that runs aod.
-var known = []string{
-	"AOD_ADDR", "AOD_DATA_DIR", "AOD_PUBLIC_URL", "AOD_BOOTSTRAP_TOKEN", "AOD_ENCRYPTION_KEY",
-	"AOD_MAX_CONCURRENT_SESSIONS", "AOD_RUNTIMES_DIR", "AOD_SPRITE_ISOLATION", "AOD_SPRITE_ALLOW_HOSTS", "AOD_SPRITE_PROCESSES",
-	"AOD_SPRITE_MEMORY", "AOD_SPRITE_CPUS", "AOD_SPRITE_DISK", "AOD_SPRITES_DISK", "AOD_SPRITE_IDLE_TTL", "AOD_SPRITES_TOKEN",
-	"AOD_ENVIRONMENT_CACHE", "AOD_CORS_ORIGINS", "AOD_LOG_FORMAT", "AOD_LOG_LEVEL", "AOD_API_URL", "AOD_API_TOKEN", "AOD_API_TOKEN_FILE",
-	"AOD_SESSION_ID", "AOD_MODEL",
-}
-
-// secrets have a twin with _FILE at its end that names a file with the value.
-var secrets = []string{"AOD_BOOTSTRAP_TOKEN", "AOD_ENCRYPTION_KEY", "AOD_SPRITES_TOKEN"}
-
-const (
-	defaultMaxSessions = 100
-	defaultProcesses   = 4096
-	defaultDisk        = 20 << 30
-	defaultIdle        = 7 * 24 * time.Hour
-)
-
 // configure puts the configuration together: flags, then variables, then defaults.
-func configure(f *flags) (server.Config, error) {
-	env := &environment{lookup: os.LookupEnv}
-	env.refuseUnknown(os.Environ())
+func configure(f flags) (server.Config, error) {
+	env := newEnvironment(f)
 	c := server.Config{
-		Addr:           first(f.addr, env.get("AOD_ADDR"), "127.0.0.1:8777"),
-		DataDir:        first(f.dataDir, env.get("AOD_DATA_DIR"), env.defaultDataDir()),
-		PublicURL:      strings.TrimRight(first(f.publicURL, env.get("AOD_PUBLIC_URL")), "/"),
+		Addr:           env.get("AOD_ADDR"),
+		AdminAddr:      env.get("AOD_ADMIN_ADDR"),
+		DataDir:        env.dataDir(),
+		PublicURL:      strings.TrimRight(env.get("AOD_PUBLIC_URL"), "/"),
 		Token:          env.secret("AOD_BOOTSTRAP_TOKEN"),
 		EncryptionKeys: env.secret("AOD_ENCRYPTION_KEY"),
-		MaxSessions:    env.count("AOD_MAX_CONCURRENT_SESSIONS", defaultMaxSessions),
+		MaxSessions:    env.count("AOD_MAX_CONCURRENT_SESSIONS"),
 		SpritesToken:   env.secret("SPRITES_TOKEN"),
 		SpritesURL:     env.get("SPRITES_BASE_URL"),
 		HostToken:      env.secret("AOD_SPRITES_TOKEN"),
 		Isolation:      env.get("AOD_SPRITE_ISOLATION"),
 		RuntimesDir:    env.get("AOD_RUNTIMES_DIR"),
 		AllowHosts:     list(env.get("AOD_SPRITE_ALLOW_HOSTS")),
-		Processes:      env.count("AOD_SPRITE_PROCESSES", defaultProcesses),
-		Memory:         env.size("AOD_SPRITE_MEMORY", 0),
+		Processes:      env.count("AOD_SPRITE_PROCESSES"),
+		Memory:         env.size("AOD_SPRITE_MEMORY"),
 		CPUs:           env.decimal("AOD_SPRITE_CPUS"),
-		Disk:           env.size("AOD_SPRITE_DISK", defaultDisk),
-		AllDisk:        env.size("AOD_SPRITES_DISK", 0),
+		Disk:           env.size("AOD_SPRITE_DISK"),
+		AllDisk:        env.size("AOD_SPRITES_DISK"),
 		NoCache:        !env.on("AOD_ENVIRONMENT_CACHE"),
-		SpriteIdle:     env.duration("AOD_SPRITE_IDLE_TTL", f.spriteIdle, defaultIdle),
+		SpriteIdle:     env.duration("AOD_SPRITE_IDLE_TTL"),
+		RowRetention:   env.duration("AOD_ROW_RETENTION"),
 		Keys:           map[string]store.Secret{},
 		Versions:       map[string]string{},
 		CORSOrigins:    list(env.get("AOD_CORS_ORIGINS")),
@@ -92,14 +66,19 @@ func configure(f *flags) (server.Config, error) {
 			c.Keys[name] = key
 		}
 	}
-	for variable, runtime := range versionVariables() {
-		if version := env.get(variable); version != "" {
-			c.Versions[runtime] = version
-			env.check(variable, version, exactVersion)
+	for _, name := range runtimes.Names() {
+		if settingOf(versionVariable(name)) == nil {
+			continue
+		}
+		if version := env.get(versionVariable(name)); version != "" {
+			c.Versions[name] = version
+			env.check(versionVariable(name), version, exactVersion)
 		}
 	}
 	c.Log = env.logger()
 	env.check("AOD_ADDR", c.Addr, func(v string) error { _, _, err := net.SplitHostPort(v); return err })
+	env.check("AOD_ADMIN_ADDR", c.AdminAddr, func(v string) error { return apart(v, c.Addr) })
+	env.check("AOD_ENCRYPTION_KEY", c.EncryptionKeys.Reveal(), func(v string) error { _, err := store.ParseKeys(v); return err })
 	env.check("AOD_SPRITE_ALLOW_HOSTS", env.get("AOD_SPRITE_ALLOW_HOSTS"), func(v string) error { return server.CheckHosts(list(v)) })
 	for name, value := range map[string]string{"AOD_PUBLIC_URL": c.PublicURL, "SPRITES_BASE_URL": c.SpritesURL} {
 		env.check(name, value, origin)
@@ -110,21 +89,10 @@ func configure(f *flags) (server.Config, error) {
 	if token := c.HostToken.Reveal(); token != "" && len(token) < 20 {
 		env.fail("AOD_SPRITES_TOKEN", "it is shorter than 20 characters")
 	}
-	if !slices.Contains([]string{"", "namespaces", "none"}, c.Isolation) {
+	if !slices.Contains([]string{"namespaces", "none"}, c.Isolation) {
 		env.fail("AOD_SPRITE_ISOLATION", "it is not one of namespaces, none: "+c.Isolation)
 	}
 	return c, env.err
-}
-
-// versionVariables name a runtime's version, by variable.
-func versionVariables() map[string]string {
-	found := map[string]string{}
-	for _, name := range runtimes.Names() {
-		if r, _ := runtimes.ByName(name); r.Install != nil {
-			found["AOD_RUNTIME_"+strings.ToUpper(name)+"_VERSION"] = name
-		}
-	}
-	return found
 }
 
 var exactly = regexp.MustCompile(`\A[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?\z`)
@@ -137,34 +105,72 @@ func exactVersion(text string) error {
 	return nil
 }
 
-func (e *environment) get(name string) string {
+func newEnvironment(f flags) *environment {
+	e := &environment{flags: f, lookup: os.LookupEnv}
+	e.refuseUnknown(os.Environ())
+	return e
+}
+
+// Where the value of a setting comes from.
+const (
+	fromFlag     = "flag"
+	fromVariable = "variable"
+	fromFile     = "file"
+	fromDefault  = "default"
+)
+
+// find returns the value of a setting and where it comes from.
+func (e *environment) find(name string) (value, from string) {
+	s := settingOf(name)
+	if value := e.flags.get(name); value != "" {
+		return value, fromFlag
+	}
+	if value := e.variable(name); value != "" {
+		if s.secret && e.variable(name+"_FILE") != "" {
+			e.fail(name+"_FILE", "set it or "+name+", not both")
+		}
+		return value, fromVariable
+	}
+	if path := e.variable(name + "_FILE"); s.secret && path != "" {
+		text, err := readSecret(path)
+		if err != nil {
+			e.fail(name+"_FILE", err.Error())
+		}
+		return text, fromFile
+	}
+	return s.standard, fromDefault
+}
+
+// maxSecret is more than any secret has; what is longer is another file.
+const maxSecret = 64 << 10
+
+func readSecret(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	if err == nil && len(text) > maxSecret {
+		err = errors.New("the file is longer than any secret")
+	}
+	return strings.TrimSpace(string(text)), err
+}
+
+func (e *environment) variable(name string) string {
 	value, _ := e.lookup(name)
 	return strings.TrimSpace(value)
 }
 
-// secret reads a variable or the file that its twin names.
-func (e *environment) secret(name string) store.Secret {
-	path := e.get(name + "_FILE")
-	value := e.get(name)
-	switch {
-	case path == "":
-	case value != "":
-		e.fail(name+"_FILE", "set it or "+name+", not both")
-	default:
-		text, err := os.ReadFile(path)
-		if err != nil {
-			e.fail(name+"_FILE", err.Error())
-		}
-		value = strings.TrimSpace(string(text))
-	}
-	return store.NewSecret(value)
+func (e *environment) get(name string) string {
+	value, _ := e.find(name)
+	return value
 }
 
-func (e *environment) count(name string, standard int) int {
+func (e *environment) secret(name string) store.Secret { return store.NewSecret(e.get(name)) }
+
+func (e *environment) count(name string) int {
 	text := e.get(name)
-	if text == "" {
-		return standard
-	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
 		e.fail(name, "it is not a whole number of at least 1: "+text)
@@ -175,7 +181,7 @@ func (e *environment) count(name string, standard int) int {
 // on reads a variable that is on unless it says off.
 func (e *environment) on(name string) bool {
 	switch text := e.get(name); text {
-	case "", "on":
+	case "on":
 		return true
 	case "off":
 	default:
@@ -184,12 +190,9 @@ func (e *environment) on(name string) bool {
 	return false
 }
 
-// duration reads a flag or else a variable that holds a time of at least a second, or 0.
-func (e *environment) duration(name, flag string, standard time.Duration) time.Duration {
-	text := first(flag, e.get(name))
-	if text == "" {
-		return standard
-	}
+// duration reads a setting that is a time of at least a second, or 0.
+func (e *environment) duration(name string) time.Duration {
+	text := e.get(name)
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 || d > 0 && d < time.Second {
 		e.fail(name, "it is not a time of at least a second as in 168h or 30m, or 0: "+text)
@@ -197,8 +200,11 @@ func (e *environment) duration(name, flag string, standard time.Duration) time.D
 	return d
 }
 
-func (e *environment) defaultDataDir() string {
-	if dir := e.get("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+func (e *environment) dataDir() string {
+	if dir := e.get(dataDir); dir != "" {
+		return dir
+	}
+	if dir := e.variable("XDG_DATA_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "aod")
 	}
 	home, err := os.UserHomeDir()
@@ -210,13 +216,12 @@ func (e *environment) defaultDataDir() string {
 
 func (e *environment) logger() *slog.Logger {
 	options := &slog.HandlerOptions{}
-	if level := e.get("AOD_LOG_LEVEL"); level != "" {
-		var l slog.Level
-		if err := l.UnmarshalText([]byte(level)); err != nil {
-			e.fail("AOD_LOG_LEVEL", "it is not one of debug, info, warn, error: "+level)
-		}
-		options.Level = l
+	level := e.get("AOD_LOG_LEVEL")
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		e.fail("AOD_LOG_LEVEL", "it is not one of debug, info, warn, error: "+level)
 	}
+	options.Level = l
 	format := e.get("AOD_LOG_FORMAT")
 	if format == "" && isatty.IsTerminal(os.Stderr.Fd()) {
 		format = "text"
@@ -234,8 +239,10 @@ func (e *environment) logger() *slog.Logger {
 func (e *environment) refuseUnknown(variables []string) {
 	for _, variable := range variables {
 		name, _, _ := strings.Cut(variable, "=")
-		base := strings.TrimSuffix(name, "_FILE")
-		if !strings.HasPrefix(name, "AOD_") || slices.Contains(known, name) || versionVariables()[name] != "" || base != name && slices.Contains(secrets, base) {
+		if !strings.HasPrefix(name, "AOD_") || settingOf(name) != nil || slices.Contains(others, name) {
+			continue
+		}
+		if twin := settingOf(strings.TrimSuffix(name, "_FILE")); twin != nil && twin.secret {
 			continue
 		}
 		e.fail(name, "there is no such setting; see: aod serve --help")
@@ -261,21 +268,15 @@ func (e *environment) fail(name, why string) {
 func origin(text string) error {
 	u, err := url.Parse(text)
 	if err != nil {
-		return err
+		return errors.New("it is no URL") // the reason would repeat it, with a password in it
+	}
+	if u.User != nil {
+		return errors.New("it must not have a user or a password in it")
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
 		return fmt.Errorf("it is not of the form https://host: %s", text)
 	}
 	return nil
-}
-
-func first(values ...string) string {
-	for _, value := range values {
-		if value != "" {
-			return value
-		}
-	}
-	return ""
 }
 
 func list(text string) []string {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -71,22 +70,6 @@ AOD_API_TOKEN_FILE may name a file with the token instead.`,
 	}
 	root.AddCommand(versionCommand(), openapiCommand())
 	return root
-}
-
-func versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			line := "aod " + version
-			if info, ok := debug.ReadBuildInfo(); ok {
-				line += " " + info.GoVersion
-			}
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), line)
-			return err
-		},
-	}
 }
 
 func openapiCommand() *cobra.Command {

@@ -49,11 +49,11 @@ func sizeText(bytes int64) string {
 // smallest is the least that a Sprite can work with.
 const smallest = 32 << 20
 
-// size reads a variable that holds a number of bytes.
-func (e *environment) size(name string, standard int64) int64 {
+// size reads a setting that is a number of bytes; 0 if it is not given.
+func (e *environment) size(name string) int64 {
 	text := e.get(name)
 	if text == "" {
-		return standard
+		return 0
 	}
 	n, err := parseSize(text)
 	switch {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -12,7 +13,7 @@ import (
 	"github.com/agent-on-demand/aod/store"
 )
 
-func spritesCommand(f *flags) *cobra.Command {
+func spritesCommand(f flags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sprites",
 		Short: "List, destroy and serve the machines of sessions",
@@ -24,8 +25,9 @@ the server runs, and with SPRITES_TOKEN on the Sprites of the service.`,
 	return cmd
 }
 
-func spritesListCommand(f *flags) *cobra.Command {
-	return &cobra.Command{
+func spritesListCommand(f flags) *cobra.Command {
+	deployment := ""
+	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the Sprites of this deployment",
 		Args:  cobra.NoArgs,
@@ -34,7 +36,10 @@ func spritesListCommand(f *flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			all, err := server.Sprites(cmd.Context(), config)
+			if err := checkDeployment(deployment); err != nil {
+				return err
+			}
+			all, err := server.Sprites(cmd.Context(), config, deployment)
 			if err != nil {
 				return err
 			}
@@ -47,10 +52,27 @@ func spritesListCommand(f *flags) *cobra.Command {
 			return w.Flush()
 		},
 	}
+	deploymentFlag(cmd, &deployment)
+	return cmd
 }
 
-func spritesDestroyCommand(f *flags) *cobra.Command {
-	return &cobra.Command{
+// deploymentFlag is for the Sprites that a restore has left to nobody.
+func deploymentFlag(cmd *cobra.Command, deployment *string) {
+	cmd.Flags().StringVar(deployment, "deployment", "", "those of another one, as aod restore names it (default: of the data directory)")
+}
+
+var deploymentForm = regexp.MustCompile(`\A[0-9a-f]{8}\z`)
+
+func checkDeployment(name string) error {
+	if name != "" && !deploymentForm.MatchString(name) {
+		return fmt.Errorf("--deployment is 8 digits and letters from a to f: %s", name)
+	}
+	return nil
+}
+
+func spritesDestroyCommand(f flags) *cobra.Command {
+	deployment := ""
+	cmd := &cobra.Command{
 		Use:   "destroy NAME|SESSION...",
 		Short: "End all that runs in a Sprite and remove it with its files",
 		Long: `Destroy removes Sprites for good. A turn that runs in one fails, and its session takes
@@ -61,12 +83,17 @@ no more prompts. To end a session properly, terminate it.`,
 			if err != nil {
 				return err
 			}
+			if err := checkDeployment(deployment); err != nil {
+				return err
+			}
 			for _, name := range args {
-				if err := server.DestroySprite(cmd.Context(), config, name); err != nil {
+				if err := server.DestroySprite(cmd.Context(), config, deployment, name); err != nil {
 					return err
 				}
 			}
 			return nil
 		},
 	}
+	deploymentFlag(cmd, &deployment)
+	return cmd
 }

@@ -14,7 +14,7 @@ import (
 
 const defaultSpritesAddr = "127.0.0.1:8778"
 
-func spritesServeCommand(f *flags) *cobra.Command {
+func spritesServeCommand(f flags) *cobra.Command {
 	addr := ""
 	cmd := &cobra.Command{
 		Use:   "serve",

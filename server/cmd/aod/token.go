@@ -15,7 +15,7 @@ import (
 	"github.com/agent-on-demand/aod/store"
 )
 
-func tokenCommand(f *flags) *cobra.Command {
+func tokenCommand(f flags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
 		Short: "Make, list and revoke API tokens",
@@ -25,7 +25,7 @@ func tokenCommand(f *flags) *cobra.Command {
 	return cmd
 }
 
-func tokenCreateCommand(f *flags) *cobra.Command {
+func tokenCreateCommand(f flags) *cobra.Command {
 	var user, name string
 	var expires time.Duration
 	cmd := &cobra.Command{
@@ -56,7 +56,7 @@ func tokenCreateCommand(f *flags) *cobra.Command {
 	return cmd
 }
 
-func tokenListCommand(f *flags) *cobra.Command {
+func tokenListCommand(f flags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List the tokens, without the tokens themselves",
@@ -97,7 +97,7 @@ func state(t store.Token) string {
 	return "active"
 }
 
-func tokenRevokeCommand(f *flags) *cobra.Command {
+func tokenRevokeCommand(f flags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "revoke ID|PREFIX",
 		Short: "Make a token useless at once",
@@ -110,7 +110,7 @@ func tokenRevokeCommand(f *flags) *cobra.Command {
 	}
 }
 
-func withStore(ctx context.Context, f *flags, do func(*store.Store) error) error {
+func withStore(ctx context.Context, f flags, do func(*store.Store) error) error {
 	config, err := configure(f)
 	if err != nil {
 		return err

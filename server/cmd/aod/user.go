@@ -13,7 +13,7 @@ import (
 	"github.com/agent-on-demand/aod/store"
 )
 
-func userCommand(f *flags) *cobra.Command {
+func userCommand(f flags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "user",
 		Short: "List users and set their quotas",
@@ -23,7 +23,7 @@ func userCommand(f *flags) *cobra.Command {
 	return cmd
 }
 
-func userListCommand(f *flags) *cobra.Command {
+func userListCommand(f flags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List the users, how many sessions they may have active and how many are",
@@ -52,7 +52,7 @@ func userListCommand(f *flags) *cobra.Command {
 // noQuota stands for a user who has no quota of its own.
 const noQuota = "default"
 
-func userQuotaCommand(f *flags) *cobra.Command {
+func userQuotaCommand(f flags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "quota NAME COUNT|default",
 		Short: "Set how many sessions a user may have active at once",
