@@ -35,6 +35,7 @@ var allowed = map[string][]string{
 	"api":                   {},
 	"tests":                 {},
 	"tests/model":           {},
+	"tests/sdk":             {"sdk/go"},
 	"server/metrics":        {"store"},
 	"server/traces":         {},
 	"server/explorer":       {},

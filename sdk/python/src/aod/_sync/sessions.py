@@ -1,0 +1,170 @@
+"""The calls that are about sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+
+from aod._sync.stream import Stream, follow
+from aod._sync.transport import Transport
+from aod.call import ID, Call, Resources, get, make
+from aod.models import (
+    Deleted,
+    Session,
+    SessionCreated,
+    SessionPrompted,
+    SessionStatus,
+    SessionTerminated,
+    Turn,
+)
+from aod.patience import Patience
+from aod.result import OnEvent, Rows, RunResult, tell
+
+
+class Sessions:
+    """Agents at work."""
+
+    def __init__(self, calls: Transport) -> None:
+        self._calls = calls
+
+    def create(
+        self,
+        *,
+        agent_id: ID,
+        prompt: str,
+        environment_id: ID | None = None,
+        timeout: int | None = None,
+        resources: Resources | None = None,
+        secret_env_vars: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> SessionCreated:
+        """Starts a session of an agent with its first prompt, and returns at once.
+
+        `timeout` is for the turn, in seconds. The same `idempotency_key` starts the same session,
+        also in another process.
+        """
+        call = make(
+            "/sessions",
+            idempotency_key,
+            agent_id=agent_id,
+            prompt=prompt,
+            environment_id=environment_id,
+            timeout=timeout,
+            resources=resources,
+            secret_env_vars=secret_env_vars,
+        )
+        return self._calls.ask(SessionCreated, call)
+
+    def list(
+        self, *, status: SessionStatus | Sequence[SessionStatus] | None = None, agent_id: ID | None = None
+    ) -> list[Session]:
+        """All sessions, the newest first; those of some status or of one agent if asked for."""
+        return [session for session in self.iterate(status=status, agent_id=agent_id)]
+
+    def iterate(
+        self,
+        *,
+        status: SessionStatus | Sequence[SessionStatus] | None = None,
+        agent_id: ID | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Session]:
+        """Yields what `list` returns, asking for `limit` at a time."""
+        call = get("/sessions", status=status, agent_id=None if agent_id is None else str(agent_id))
+        return self._calls.pages(Session, call, limit)
+
+    def get(self, session_id: ID) -> Session:
+        """The session as it is now."""
+        return self._calls.ask(Session, get(f"/sessions/{session_id}"))
+
+    def prompt(
+        self, session_id: ID, *, prompt: str, timeout: int | None = None, idempotency_key: str | None = None
+    ) -> SessionPrompted:
+        """Starts the next turn of a session that has completed the last one, and returns at once."""
+        call = make(f"/sessions/{session_id}/prompt", idempotency_key, prompt=prompt, timeout=timeout)
+        return self._calls.ask(SessionPrompted, call)
+
+    def turns(self, session_id: ID) -> Rows[Turn]:
+        """The turns of a session, the first one first."""
+        return self._calls.rows(Turn, get(f"/sessions/{session_id}/turns"))
+
+    def terminate(self, session_id: ID) -> SessionTerminated:
+        """Ends a session for good. What runs is killed and its Sprite destroyed."""
+        return self._calls.ask(SessionTerminated, Call("POST", f"/sessions/{session_id}/terminate"))
+
+    def delete(self, session_id: ID) -> None:
+        """Removes a session that has ended, with everything that it said."""
+        self._calls.ask(Deleted, Call("DELETE", f"/sessions/{session_id}/delete"))
+
+    def stream(self, session_id: ID, *, since: int | None = None) -> Stream:
+        """One connection to what a session says, from the beginning or after the row `since`.
+
+        It is made when the first event is asked for, and ends when it breaks: `follow` does not.
+        """
+        return Stream(self._calls.events(f"/sessions/{session_id}/stream", since))
+
+    def follow(self, session_id: ID, *, since: int | None = None) -> Stream:
+        """Each event of a session once and in order, whatever happens to connections, up to its end."""
+        return Stream(follow(self._calls, f"/sessions/{session_id}/stream", since, self._calls.patience))
+
+    def stream_resumable(
+        self,
+        session_id: ID,
+        *,
+        since: int | None = None,
+        max_retries: int = 3,
+        initial_backoff: float = 1.0,
+        backoff_multiplier: float = 2.0,  # noqa: ARG002
+        max_backoff: float = 30.0,
+    ) -> Stream:
+        """Like `follow`, under its older name, with a patience of its own. Pauses double."""
+        patience = Patience(reconnects=max_retries, first_pause=initial_backoff, last_pause=max_backoff)
+        return Stream(follow(self._calls, f"/sessions/{session_id}/stream", since, patience))
+
+    def run(
+        self,
+        *,
+        agent_id: ID,
+        prompt: str,
+        environment_id: ID | None = None,
+        timeout: int | None = None,
+        resources: Resources | None = None,
+        secret_env_vars: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+        on_event: OnEvent | None = None,
+        collect_events: bool = True,
+    ) -> RunResult:
+        """Starts a session as `create` does and waits for its end as `wait` does."""
+        ack = self.create(
+            agent_id=agent_id,
+            prompt=prompt,
+            environment_id=environment_id,
+            timeout=timeout,
+            resources=resources,
+            secret_env_vars=secret_env_vars,
+            idempotency_key=idempotency_key,
+        )
+        return self.wait(ack.id, on_event=on_event, collect_events=collect_events)
+
+    def wait(
+        self,
+        session_id: ID,
+        *,
+        since: int | None = None,
+        on_event: OnEvent | None = None,
+        collect_events: bool = True,
+    ) -> RunResult:
+        """Follows a session to its end, tells `on_event` each event, and returns the session and its events."""
+        events = []
+        stale = True
+        while stale:  # nothing was said for long, and the session goes on
+            stale = False
+            with closing(self.follow(session_id, since=since)) as stream:
+                for event in stream:
+                    stale = event.type == "stale"
+                    since = event.id if event.stored else since
+                    tell(on_event, event)
+                    if collect_events:
+                        events.append(event)
+        return RunResult(session=self.get(session_id), events=events)
+
+    wait_for_completion = wait

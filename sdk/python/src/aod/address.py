@@ -1,0 +1,34 @@
+"""Where the API is, and who calls it."""
+
+import os
+from pathlib import Path
+
+import httpx
+
+DEFAULT_URL = "http://localhost:8777"
+
+
+def base_url(given: str | None) -> str:
+    """The URL of the API: the given one, `AOD_API_URL`, or that of a server on this machine."""
+    text = given or os.environ.get("AOD_API_URL") or DEFAULT_URL
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment or url.userinfo:
+        raise ValueError("the API's URL is not of the form https://host")  # not repeated: it may hold a password
+    return str(url).rstrip("/")
+
+
+def bearer(given: str | None) -> str:
+    """The token: the given one, `AOD_API_TOKEN`, or what is in the file `AOD_API_TOKEN_FILE`."""
+    token = given or os.environ.get("AOD_API_TOKEN")
+    path = os.environ.get("AOD_API_TOKEN_FILE")
+    if not token and path:
+        token = Path(path).read_text()
+    token = (token or "").strip()
+    if not token:
+        raise ValueError("no API token: pass token=..., or set AOD_API_TOKEN or AOD_API_TOKEN_FILE")
+    if not all("!" <= character <= "~" for character in token):
+        raise ValueError("the API token has characters that no token has")
+    return token

@@ -1,0 +1,7 @@
+"""Pauses."""
+
+from time import sleep
+
+from anyio import sleep as asleep
+
+__all__ = ["asleep", "sleep"]
