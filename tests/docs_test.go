@@ -42,8 +42,8 @@ func TestDocumentation(t *testing.T) {
 		t.Fatal(pages, err)
 	}
 	pages = append(pages, "../README.md")
-	for _, path := range pages {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".md"), func(t *testing.T) {
+	for _, path := range append(pages, "../sdk/typescript/README.md") {
+		t.Run(strings.TrimSuffix(strings.TrimPrefix(path, "../"), ".md"), func(t *testing.T) {
 			t.Parallel()
 			text, err := os.ReadFile(path)
 			if err != nil {
@@ -60,12 +60,16 @@ func follow(t *testing.T, all []block) {
 	t.Helper()
 	const mark = "--- end of block "
 	var script strings.Builder
+	program := false // in TypeScript
 	for i, b := range all {
 		switch b.language {
 		case "sh":
 			script.WriteString(b.text)
 		case "python":
 			fmt.Fprintf(&script, "python3 - <<'END OF PROGRAM'\n%sEND OF PROGRAM\n", b.text)
+		case "ts":
+			program = true
+			fmt.Fprintf(&script, "esbuild --loader=ts --format=esm --log-level=warning <<'END OF PROGRAM' | node --input-type=module -\n%sEND OF PROGRAM\n", b.text)
 		case "console":
 			for line := range strings.Lines(b.text) {
 				if command, _, _ := strings.Cut(strings.TrimSpace(line), " "); !slices.Contains(elsewhere, command) {
@@ -88,12 +92,21 @@ func follow(t *testing.T, all []block) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	home := t.TempDir()
-	cmd := exec.CommandContext(ctx, "bash", "-eu", "-s")
+	home, tools := t.TempDir(), ""
+	if program {
+		if err := os.Symlink(filepath.Join(typescriptSDK(t), "node_modules"), filepath.Join(home, "node_modules")); err != nil {
+			t.Fatal(err)
+		}
+		if tools, err = filepath.Abs("../sdk/typescript/node_modules/.bin"); err != nil {
+			t.Fatal(err)
+		}
+		tools += ":"
+	}
+	cmd := exec.CommandContext(ctx, "bash", "-eu", "-o", "pipefail", "-s")
 	cmd.Stdin = strings.NewReader(script.String())
 	cmd.Dir = home
 	cmd.Env = []string{
-		"PATH=" + filepath.Dir(binary) + ":" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + home, "AOD_DATA_DIR=" + a.dir,
+		"PATH=" + filepath.Dir(binary) + ":" + tools + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + home, "AOD_DATA_DIR=" + a.dir,
 		"AOD_API_URL=" + a.url, "AOD_API_TOKEN=" + a.token, "ANTHROPIC_API_KEY=none", "PYTHONPATH=" + packages,
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -107,7 +120,7 @@ func follow(t *testing.T, all []block) {
 	}
 	rest := string(said)
 	for i, b := range all {
-		if b.language != "sh" && b.language != "python" {
+		if !slices.Contains([]string{"sh", "python", "ts"}, b.language) {
 			continue
 		}
 		got, after, ended := strings.Cut(rest, fmt.Sprintf("%s%d\n", mark, i))

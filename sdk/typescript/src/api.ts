@@ -1,7 +1,7 @@
 import createClient, { type Client as OpenApiClient } from "openapi-fetch";
 
 import type { Caller } from "./caller.js";
-import { AodError } from "./errors.js";
+import { UnexpectedAnswerError } from "./errors.js";
 import type { paths } from "./gen/api.js";
 
 /** The calls of the API document, as they are. What is refused is thrown as an AodHTTPError. */
@@ -34,9 +34,10 @@ export async function answered<T>(call: Promise<{ data?: T; response: Response }
   try {
     ({ data } = await call);
   } catch (error) {
-    if (error instanceof SyntaxError) throw new AodError("the answer is no JSON: check the base URL", { cause: error });
+    if (error instanceof SyntaxError)
+      throw new UnexpectedAnswerError("the answer is no JSON: check the base URL", { cause: error });
     throw error;
   }
-  if (data === undefined) throw new AodError("the answer is empty: check the base URL");
+  if (data === undefined) throw new UnexpectedAnswerError("the answer is empty: check the base URL");
   return data;
 }

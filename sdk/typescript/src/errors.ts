@@ -8,6 +8,11 @@ export class AodConnectionError extends AodError {
   override readonly name = "AodConnectionError";
 }
 
+/** An answer is none of this API: something else answers, or a newer server. */
+export class UnexpectedAnswerError extends AodError {
+  override readonly name = "UnexpectedAnswerError";
+}
+
 /** What a refusal is made of. */
 export interface Refusal {
   statusCode: number;

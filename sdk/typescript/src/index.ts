@@ -26,6 +26,7 @@ export {
   NotFoundError,
   RateLimitError,
   ServerError,
+  UnexpectedAnswerError,
   ValidationError,
 } from "./errors.js";
 export type {

@@ -122,7 +122,7 @@ test("what is no answer of the API is an error", async () => {
     const { client } = await serve(answer(200, body));
     await assert.rejects(
       client().agents.get("a"),
-      (error) => error instanceof sdk.AodError && words.test(error.message),
+      (error) => error instanceof sdk.UnexpectedAnswerError && words.test(error.message),
     );
   }
 });

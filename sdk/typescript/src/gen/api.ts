@@ -151,7 +151,7 @@ export interface paths {
             path: {
                 /**
                  * @description Id of the environment. Anything but a lower-case UUID is a 404.
-                 * @example 6d1f3c52-3f0e-4a52-9a55-2b1d5c1f7f10
+                 * @example 0f7c6f0e-52a2-4d0a-8c15-9a4e1d0b6c21
                  */
                 environment_id: components["parameters"]["EnvironmentID"];
             };
@@ -184,7 +184,7 @@ export interface paths {
             path: {
                 /**
                  * @description Id of the environment. Anything but a lower-case UUID is a 404.
-                 * @example 6d1f3c52-3f0e-4a52-9a55-2b1d5c1f7f10
+                 * @example 0f7c6f0e-52a2-4d0a-8c15-9a4e1d0b6c21
                  */
                 environment_id: components["parameters"]["EnvironmentID"];
             };
@@ -211,7 +211,7 @@ export interface paths {
             path: {
                 /**
                  * @description Id of the environment. Anything but a lower-case UUID is a 404.
-                 * @example 6d1f3c52-3f0e-4a52-9a55-2b1d5c1f7f10
+                 * @example 0f7c6f0e-52a2-4d0a-8c15-9a4e1d0b6c21
                  */
                 environment_id: components["parameters"]["EnvironmentID"];
             };
@@ -238,7 +238,7 @@ export interface paths {
             path: {
                 /**
                  * @description Id of the environment. Anything but a lower-case UUID is a 404.
-                 * @example 6d1f3c52-3f0e-4a52-9a55-2b1d5c1f7f10
+                 * @example 0f7c6f0e-52a2-4d0a-8c15-9a4e1d0b6c21
                  */
                 environment_id: components["parameters"]["EnvironmentID"];
             };
@@ -296,7 +296,7 @@ export interface paths {
             path: {
                 /**
                  * @description Id of the session. Anything but a lower-case UUID is a 404.
-                 * @example 6d1f3c52-3f0e-4a52-9a55-2b1d5c1f7f10
+                 * @example 9b2c1b0e-8a53-4f0e-a1a7-2f7c6f3e5d90
                  */
                 session_id: components["parameters"]["SessionID"];
             };
@@ -323,7 +323,7 @@ export interface paths {
             path: {
                 /**
                  * @description Id of the session. Anything but a lower-case UUID is a 404.
-                 * @example 6d1f3c52-3f0e-4a52-9a55-2b1d5c1f7f10
+                 * @example 9b2c1b0e-8a53-4f0e-a1a7-2f7c6f3e5d90
                  */
                 session_id: components["parameters"]["SessionID"];
             };
@@ -354,7 +354,7 @@ export interface paths {
             path: {
                 /**
                  * @description Id of the session. Anything but a lower-case UUID is a 404.
-                 * @example 6d1f3c52-3f0e-4a52-9a55-2b1d5c1f7f10
+                 * @example 9b2c1b0e-8a53-4f0e-a1a7-2f7c6f3e5d90
                  */
                 session_id: components["parameters"]["SessionID"];
             };
@@ -380,7 +380,7 @@ export interface paths {
             path: {
                 /**
                  * @description Id of the session. Anything but a lower-case UUID is a 404.
-                 * @example 6d1f3c52-3f0e-4a52-9a55-2b1d5c1f7f10
+                 * @example 9b2c1b0e-8a53-4f0e-a1a7-2f7c6f3e5d90
                  */
                 session_id: components["parameters"]["SessionID"];
             };
@@ -408,7 +408,7 @@ export interface paths {
             path: {
                 /**
                  * @description Id of the session. Anything but a lower-case UUID is a 404.
-                 * @example 6d1f3c52-3f0e-4a52-9a55-2b1d5c1f7f10
+                 * @example 9b2c1b0e-8a53-4f0e-a1a7-2f7c6f3e5d90
                  */
                 session_id: components["parameters"]["SessionID"];
             };
@@ -435,7 +435,7 @@ export interface paths {
             path: {
                 /**
                  * @description Id of the session. Anything but a lower-case UUID is a 404.
-                 * @example 6d1f3c52-3f0e-4a52-9a55-2b1d5c1f7f10
+                 * @example 9b2c1b0e-8a53-4f0e-a1a7-2f7c6f3e5d90
                  */
                 session_id: components["parameters"]["SessionID"];
             };
@@ -462,7 +462,8 @@ export interface paths {
          *
          *     **Resuming.** Send the last id as the header `Last-Event-ID`, which browsers do by themselves,
          *     or as `since`. The stream goes on right after that row, with the same bytes as before. Without
-         *     either it begins with the first row. A negative number counts as 0.
+         *     either it begins with the first row. A negative number counts as 0. Where rows have been
+         *     deleted since (`AOD_ROW_RETENTION`), it goes on with the oldest one that is left.
          */
         get: operations["streamSession"];
         put?: never;
@@ -487,6 +488,49 @@ export interface paths {
          *     says what keeps agents apart from the server's machine.
          */
         get: operations["getHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/livez": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ask whether the server lives
+         * @description Answers as soon as requests are answered at all, and looks at nothing else: for whoever starts
+         *     the server anew when it does not. Needs no token.
+         */
+        get: operations["getLiveness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/readyz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ask whether requests should be sent here
+         * @description A 503 with `status` `unavailable` and the check named while the server is stopping, while no
+         *     session can run on its machine, or is not known to, and when the database cannot be read or
+         *     decrypted. Runs nothing for the answer. Needs no token.
+         */
+        get: operations["getReadiness"];
         put?: never;
         post?: never;
         delete?: never;
@@ -566,25 +610,25 @@ export interface components {
         AgentUpdate: {
             /** @description The version that is updated: the present one, or the answer is a 409. */
             version: number;
-            /** @description A name for people; it need not be unique. Null leaves it. */
+            /** @description A name for people; it need not be unique. Omitted or null leaves it; a value replaces it. */
             name?: string | null;
-            /** @description `provider/model_id`, or a bare model id if the runtime serves one provider only or `provider` is named. Needed unless the runtime is `shell`. Null leaves it. */
+            /** @description `provider/model_id`, or a bare model id if the runtime serves one provider only or `provider` is named. Omitted or null leaves it; a value replaces it. */
             model?: string | null;
-            /** @description `claude`, `codex`, `gemini`, `opencode` or `shell`. Needed unless `provider` is named. Null leaves it. */
+            /** @description `claude`, `codex`, `gemini`, `opencode` or `shell`. Omitted or null leaves it; a value replaces it. */
             runtime?: string | null;
-            /** @description `anthropic`, `google` or `openai`: another way to name the runtime. Null leaves it. */
+            /** @description `anthropic`, `google` or `openai`: another way to name the runtime. Omitted or null leaves it; a value replaces it. */
             provider?: string | null;
-            /** @description Instructions that stand before the first prompt. Null leaves it. */
+            /** @description Instructions that stand before the first prompt. Omitted or null leaves it; a value replaces it. */
             system?: string | null;
-            /** @description What the agent is for. Null leaves it. */
+            /** @description What the agent is for. Omitted or null leaves it; a value replaces it. */
             description?: string | null;
-            /** @description Null or empty detaches the environment, a value attaches it, omitted leaves it. */
+            /** @description Omitted leaves it; null or an empty string detaches the environment; a value attaches another one. */
             environment_id?: string | null;
-            /** @description At most 20 skills. Replaces the old list; null leaves it. */
+            /** @description At most 20 skills. Omitted or null leaves the list; a value replaces it wholly. */
             skills?: components["schemas"]["Skill"][] | null;
-            /** @description At most 20 MCP servers, with different names. Replaces the old list; null leaves it. */
+            /** @description At most 20 MCP servers, with different names. Omitted or null leaves the list; a value replaces it wholly. */
             mcp_servers?: components["schemas"]["McpServer"][] | null;
-            /** @description Merged key by key; an empty string removes its key; null leaves all. */
+            /** @description Omitted or null leaves all keys; a value is merged key by key, and an empty string removes its key. */
             metadata?: Record<string, never> | null;
         };
         /** @description A saved, versioned configuration. */
@@ -688,19 +732,19 @@ export interface components {
         EnvironmentUpdate: {
             /** @description The version that is updated: the present one, or the answer is a 409. */
             version: number;
-            /** @description Unique among the environments that are not archived. Null leaves it; a value replaces the old one wholly. */
+            /** @description Unique among the environments that are not archived. Omitted or null leaves it; a value replaces it wholly. */
             name?: string | null;
-            /** @description Packages to install, by package manager. Null leaves it; a value replaces the old one wholly. */
+            /** @description Packages to install, by package manager. Omitted or null leaves it; a value replaces it wholly. */
             packages?: {
                 [key: string]: string[];
             } | null;
-            /** @description Variables of every turn. Encrypted, never returned. Null leaves it; a value replaces the old one wholly. */
+            /** @description Variables of every turn. Encrypted, never returned. Omitted or null leaves it; a value replaces it wholly. */
             env_vars?: {
                 [key: string]: string;
             } | null;
-            /** @description A bash script that is run once, when the Sprite is prepared; it does not see the variables. Null leaves it; a value replaces the old one wholly. */
+            /** @description A bash script that is run once, when the Sprite is prepared; it does not see the variables. Omitted or null leaves it; a value replaces it wholly. */
             setup_script?: string | null;
-            /** @description What the Sprite may reach; everything if it is omitted. Null leaves it; a value replaces the old one wholly. */
+            /** @description What the Sprite may reach. Omitted or null leaves it; a value replaces it wholly. */
             networking?: components["schemas"]["Networking"] | null;
         };
         /** @description The recipe for a Sprite, without its variables. */
@@ -905,21 +949,36 @@ export interface components {
         };
         /**
          * @description A kind of resource.
+         *     - `github_repository`: A repository on GitHub, cloned without its history.
          * @enum {string}
          */
         ResourceType: "github_repository";
         /**
          * @description Where a session is in its life.
+         *     - `pending`: Waiting, or its Sprite is being prepared.
+         *     - `running`: The runtime is at work.
+         *     - `completed`: The last turn ended with exit code 0. It takes the next prompt.
+         *     - `failed`: The last turn, or provisioning, failed. It takes no prompt.
+         *     - `terminated`: It was ended. It takes no prompt.
          * @enum {string}
          */
         SessionStatus: "pending" | "running" | "completed" | "failed" | "terminated";
         /**
          * @description Where a turn is in its life.
+         *     - `pending`: Waiting, or the Sprite is being prepared.
+         *     - `running`: The runtime is at work.
+         *     - `completed`: It ended with exit code 0.
+         *     - `failed`: It ended in another way, or did not start.
          * @enum {string}
          */
         TurnStatus: "pending" | "running" | "completed" | "failed";
         /**
          * @description The program that does the work.
+         *     - `claude`: Claude Code.
+         *     - `codex`: OpenAI Codex.
+         *     - `gemini`: Gemini CLI.
+         *     - `opencode`: opencode.
+         *     - `shell`: A login shell; the prompt is a bash script.
          * @enum {string}
          */
         Runtime: "claude" | "codex" | "gemini" | "opencode" | "shell";
@@ -996,6 +1055,8 @@ export interface components {
         };
         /**
          * @description Whether the network is limited.
+         *     - `unrestricted`: The Sprite reaches everything.
+         *     - `limited`: The Sprite reaches the allowed hosts only.
          * @enum {string}
          */
         NetworkingType: "unrestricted" | "limited";
@@ -1086,7 +1147,7 @@ export interface components {
             /** @description The reason, for people. */
             msg: string;
             /** @description The value that was sent, confidential ones redacted; for a missing field, what it is missing from. */
-            input: unknown[] | boolean | null | number | Record<string, never> | string;
+            input: unknown;
         };
         /** @description The name of a field or a place in a list. */
         LocationStep: string | number;
@@ -1114,13 +1175,41 @@ export interface components {
             /** @description Each check by name. */
             checks: components["schemas"]["HealthChecks"];
         };
+        /** @description That the server lives. */
+        Liveness: {
+            /** @description Always `ok`. */
+            status: components["schemas"]["HealthStatus"];
+        };
+        /** @description Whether requests should be sent to this server. */
+        Readiness: {
+            /** @description `ok` if every check passes. */
+            status: components["schemas"]["HealthStatus"];
+            /** @description Each check by name. */
+            checks: components["schemas"]["ReadinessChecks"];
+        };
+        /** @description What was checked. */
+        ReadinessChecks: {
+            /** @description The server has started and is not stopping. */
+            serving: components["schemas"]["CheckStatus"];
+            /** @description Sessions can run. On the server's machine that is known once a Sprite has run there. */
+            sessions: components["schemas"]["CheckStatus"];
+            /** @description The database can be read. */
+            store: components["schemas"]["CheckStatus"];
+            /** @description What the database holds can be decrypted. */
+            encryption: components["schemas"]["CheckStatus"];
+        };
         /**
          * @description How the server is.
+         *     - `ok`: Every check passes.
+         *     - `unavailable`: Some check fails.
          * @enum {string}
          */
         HealthStatus: "ok" | "unavailable";
         /**
          * @description What keeps agents apart from the server's machine.
+         *     - `namespaces`: Each Sprite is a machine of its own, made of Linux namespaces.
+         *     - `none`: Nothing does, by the operator's choice. Agents run as the server's user.
+         *     - `service`: Sprites run in the Sprites service.
          * @enum {string}
          */
         Isolation: "namespaces" | "none" | "service";
@@ -1133,26 +1222,37 @@ export interface components {
         };
         /**
          * @description Whether a check passes.
+         *     - `ok`: It passes.
+         *     - `failed`: It fails.
          * @enum {string}
          */
         CheckStatus: "ok" | "failed";
         /**
-         * @description A kind of event.
-         * @enum {string}
-         */
-        EventType: "start" | "stage" | "turn_start" | "output" | "exit" | "error" | "terminated" | "stale";
-        /**
          * @description A named step of provisioning.
+         *     - `create_sprite`: The Sprite is made.
+         *     - `install_runtime`: The runtime's program is made available.
+         *     - `network_policy`: The network is limited.
+         *     - `env_file`: The variables are written.
+         *     - `git_credentials`: Tokens of repositories are written.
+         *     - `provision_setup`: Packages, clones, the setup script.
+         *     - `runtime_config`: The runtime's configuration is written.
+         *     - `skills`: The skills are written.
+         *     - `runtime_start`: The runtime is started.
          * @enum {string}
          */
         Stage: "create_sprite" | "install_runtime" | "network_policy" | "env_file" | "git_credentials" | "provision_setup" | "runtime_config" | "skills" | "runtime_start";
         /**
          * @description How far a stage has come.
+         *     - `started`: It has begun.
+         *     - `done`: It has ended well.
+         *     - `failed`: It has failed, and the session with it.
          * @enum {string}
          */
         StageState: "started" | "done" | "failed";
         /**
          * @description An output stream of a turn.
+         *     - `stdout`: Standard output.
+         *     - `stderr`: Standard error.
          * @enum {string}
          */
         OutputStream: "stdout" | "stderr";
@@ -1396,12 +1496,12 @@ export interface components {
         AgentID: string;
         /**
          * @description Id of the environment. Anything but a lower-case UUID is a 404.
-         * @example 6d1f3c52-3f0e-4a52-9a55-2b1d5c1f7f10
+         * @example 0f7c6f0e-52a2-4d0a-8c15-9a4e1d0b6c21
          */
         EnvironmentID: string;
         /**
          * @description Id of the session. Anything but a lower-case UUID is a 404.
-         * @example 6d1f3c52-3f0e-4a52-9a55-2b1d5c1f7f10
+         * @example 9b2c1b0e-8a53-4f0e-a1a7-2f7c6f3e5d90
          */
         SessionID: string;
         /**
@@ -1484,11 +1584,13 @@ export type LocationStep = components['schemas']['LocationStep'];
 export type ConcurrencyLimitError = components['schemas']['ConcurrencyLimitError'];
 export type Document = components['schemas']['Document'];
 export type Health = components['schemas']['Health'];
+export type Liveness = components['schemas']['Liveness'];
+export type Readiness = components['schemas']['Readiness'];
+export type ReadinessChecks = components['schemas']['ReadinessChecks'];
 export type HealthStatus = components['schemas']['HealthStatus'];
 export type Isolation = components['schemas']['Isolation'];
 export type HealthChecks = components['schemas']['HealthChecks'];
 export type CheckStatus = components['schemas']['CheckStatus'];
-export type EventType = components['schemas']['EventType'];
 export type Stage = components['schemas']['Stage'];
 export type StageState = components['schemas']['StageState'];
 export type OutputStream = components['schemas']['OutputStream'];
@@ -1807,7 +1909,7 @@ export interface operations {
             path: {
                 /**
                  * @description Id of the environment. Anything but a lower-case UUID is a 404.
-                 * @example 6d1f3c52-3f0e-4a52-9a55-2b1d5c1f7f10
+                 * @example 0f7c6f0e-52a2-4d0a-8c15-9a4e1d0b6c21
                  */
                 environment_id: components["parameters"]["EnvironmentID"];
             };
@@ -1836,7 +1938,7 @@ export interface operations {
             path: {
                 /**
                  * @description Id of the environment. Anything but a lower-case UUID is a 404.
-                 * @example 6d1f3c52-3f0e-4a52-9a55-2b1d5c1f7f10
+                 * @example 0f7c6f0e-52a2-4d0a-8c15-9a4e1d0b6c21
                  */
                 environment_id: components["parameters"]["EnvironmentID"];
             };
@@ -1874,7 +1976,7 @@ export interface operations {
             path: {
                 /**
                  * @description Id of the environment. Anything but a lower-case UUID is a 404.
-                 * @example 6d1f3c52-3f0e-4a52-9a55-2b1d5c1f7f10
+                 * @example 0f7c6f0e-52a2-4d0a-8c15-9a4e1d0b6c21
                  */
                 environment_id: components["parameters"]["EnvironmentID"];
             };
@@ -1904,7 +2006,7 @@ export interface operations {
             path: {
                 /**
                  * @description Id of the environment. Anything but a lower-case UUID is a 404.
-                 * @example 6d1f3c52-3f0e-4a52-9a55-2b1d5c1f7f10
+                 * @example 0f7c6f0e-52a2-4d0a-8c15-9a4e1d0b6c21
                  */
                 environment_id: components["parameters"]["EnvironmentID"];
             };
@@ -1934,7 +2036,7 @@ export interface operations {
             path: {
                 /**
                  * @description Id of the environment. Anything but a lower-case UUID is a 404.
-                 * @example 6d1f3c52-3f0e-4a52-9a55-2b1d5c1f7f10
+                 * @example 0f7c6f0e-52a2-4d0a-8c15-9a4e1d0b6c21
                  */
                 environment_id: components["parameters"]["EnvironmentID"];
             };
@@ -2043,7 +2145,7 @@ export interface operations {
             path: {
                 /**
                  * @description Id of the session. Anything but a lower-case UUID is a 404.
-                 * @example 6d1f3c52-3f0e-4a52-9a55-2b1d5c1f7f10
+                 * @example 9b2c1b0e-8a53-4f0e-a1a7-2f7c6f3e5d90
                  */
                 session_id: components["parameters"]["SessionID"];
             };
@@ -2079,7 +2181,7 @@ export interface operations {
             path: {
                 /**
                  * @description Id of the session. Anything but a lower-case UUID is a 404.
-                 * @example 6d1f3c52-3f0e-4a52-9a55-2b1d5c1f7f10
+                 * @example 9b2c1b0e-8a53-4f0e-a1a7-2f7c6f3e5d90
                  */
                 session_id: components["parameters"]["SessionID"];
             };
@@ -2119,7 +2221,7 @@ export interface operations {
             path: {
                 /**
                  * @description Id of the session. Anything but a lower-case UUID is a 404.
-                 * @example 6d1f3c52-3f0e-4a52-9a55-2b1d5c1f7f10
+                 * @example 9b2c1b0e-8a53-4f0e-a1a7-2f7c6f3e5d90
                  */
                 session_id: components["parameters"]["SessionID"];
             };
@@ -2148,7 +2250,7 @@ export interface operations {
             path: {
                 /**
                  * @description Id of the session. Anything but a lower-case UUID is a 404.
-                 * @example 6d1f3c52-3f0e-4a52-9a55-2b1d5c1f7f10
+                 * @example 9b2c1b0e-8a53-4f0e-a1a7-2f7c6f3e5d90
                  */
                 session_id: components["parameters"]["SessionID"];
             };
@@ -2178,7 +2280,7 @@ export interface operations {
             path: {
                 /**
                  * @description Id of the session. Anything but a lower-case UUID is a 404.
-                 * @example 6d1f3c52-3f0e-4a52-9a55-2b1d5c1f7f10
+                 * @example 9b2c1b0e-8a53-4f0e-a1a7-2f7c6f3e5d90
                  */
                 session_id: components["parameters"]["SessionID"];
             };
@@ -2214,7 +2316,7 @@ export interface operations {
             path: {
                 /**
                  * @description Id of the session. Anything but a lower-case UUID is a 404.
-                 * @example 6d1f3c52-3f0e-4a52-9a55-2b1d5c1f7f10
+                 * @example 9b2c1b0e-8a53-4f0e-a1a7-2f7c6f3e5d90
                  */
                 session_id: components["parameters"]["SessionID"];
             };
@@ -2266,6 +2368,55 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    getLiveness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The server answers */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Liveness"];
+                };
+            };
+        };
+    };
+    getReadiness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Requests should be sent here */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Readiness"];
+                };
+            };
+            /** @description Requests should be sent elsewhere */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Readiness"];
                 };
             };
         };
