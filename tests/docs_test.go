@@ -32,7 +32,7 @@ func blocks(page string) []block {
 }
 
 // elsewhere are the commands that a page may show without their being run: they need what a machine of tests lacks.
-var elsewhere = []string{"aod", "bin/aod", "docker", "export", "install", "journalctl", "make", "pip", "systemctl"}
+var elsewhere = []string{"aod", "bin/aod", "docker", "export", "install", "journalctl", "make", "npm", "pip", "systemctl"}
 
 // What the documentation says to do is done, page by page, and what it says comes out comes out.
 func TestDocumentation(t *testing.T) {
