@@ -4,6 +4,8 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.
 export GORACE := suppressions='$(CURDIR)/tests/race.suppressions'
 BUILD := go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 
+GENERATED := gen sdk/python/src sdk/typescript/src/gen
+PYTHON := --config pyproject.toml . ../../tests/sdk
 EXPLORER := server/explorer/assets/web-components.min.js.gz
 
 .PHONY: help dev build explorer gen check test race fuzz fire bench dist dist-linux dist-darwin clean
@@ -29,10 +31,12 @@ $(EXPLORER): server/explorer/package-lock.json
 		mv tests/.cache/explorer/$$file.gz server/explorer/assets || exit 1; \
 	done
 
-gen: ## generate gen/ from the API document
+gen: ## generate gen/ and what the SDKs have of the API document, and Python's sync client
 	go tool oapi-codegen -config oapi-codegen.yaml api/openapi.yaml
+	sdk/python/tool python3 generate.py
+	sdk/typescript/tool npm run --silent gen
 
-check: ## formatting, vet, tidy modules, fresh generated code, the API document
+check: ## formatting, vet, tidy modules, fresh generated code, the SDKs, the API document
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run: gofmt -w' >&2; exit 1; }
 	go vet ./...
 	GOARCH=arm64 CGO_ENABLED=0 go vet ./sprite/...
@@ -40,8 +44,12 @@ check: ## formatting, vet, tidy modules, fresh generated code, the API document
 	GOOS=windows CGO_ENABLED=0 go vet ./sdk/go/...
 	go mod tidy -diff
 	@$(MAKE) gen
-	@git diff --exit-code -- gen || { echo 'gen/ is stale: run make gen and commit' >&2; exit 1; }
-	@test -z "$$(git ls-files --others --exclude-standard -- gen)" || { git ls-files --others --exclude-standard -- gen; echo 'gen/ has files that are not committed' >&2; exit 1; }
+	@git diff --exit-code -- $(GENERATED) || { echo 'generated code is stale: run make gen and commit' >&2; exit 1; }
+	@test -z "$$(git ls-files --others --exclude-standard -- $(GENERATED))" || { git ls-files --others --exclude-standard -- $(GENERATED); echo 'generated files are not committed' >&2; exit 1; }
+	sdk/python/tool ruff check --quiet $(PYTHON)
+	sdk/python/tool ruff format --check --quiet $(PYTHON)
+	sdk/python/tool mypy --no-error-summary
+	sdk/typescript/tool npm run --silent check
 	tests/document/lint.sh
 	tests/document/breaking.sh
 	tests/document/generators.sh

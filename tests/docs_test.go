@@ -41,26 +41,30 @@ func TestDocumentation(t *testing.T) {
 	if err != nil || len(pages) < 10 {
 		t.Fatal(pages, err)
 	}
-	pages = append(pages, "../README.md")
-	for _, path := range append(pages, "../sdk/typescript/README.md") {
-		t.Run(strings.TrimSuffix(strings.TrimPrefix(path, "../"), ".md"), func(t *testing.T) {
+	for _, path := range append(pages, "../README.md", "../sdk/typescript/README.md") {
+		name := strings.TrimSuffix(strings.TrimPrefix(path, "../"), ".md")
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			text, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
 			}
 			linksLead(t, path, string(text))
-			follow(t, blocks(string(text)))
+			python := publishedPackage
+			if name == "docs/python" {
+				python = ownPackage
+			}
+			follow(t, blocks(string(text)), python)
 		})
 	}
 }
 
 // follow runs the blocks of a page, as one script, against a server of their own.
-func follow(t *testing.T, all []block) {
+func follow(t *testing.T, all []block, python func(t *testing.T) (path, packages string)) {
 	t.Helper()
 	const mark = "--- end of block "
 	var script strings.Builder
-	program := false // in TypeScript
+	typescript := false
 	for i, b := range all {
 		switch b.language {
 		case "sh":
@@ -68,8 +72,8 @@ func follow(t *testing.T, all []block) {
 		case "python":
 			fmt.Fprintf(&script, "python3 - <<'END OF PROGRAM'\n%sEND OF PROGRAM\n", b.text)
 		case "ts":
-			program = true
-			fmt.Fprintf(&script, "esbuild --loader=ts --format=esm --log-level=warning <<'END OF PROGRAM' | node --input-type=module -\n%sEND OF PROGRAM\n", b.text)
+			typescript = true
+			fmt.Fprintf(&script, "(set -o pipefail; esbuild --loader=ts --format=esm --log-level=warning | node --input-type=module -) <<'END OF PROGRAM'\n%sEND OF PROGRAM\n", b.text)
 		case "console":
 			for line := range strings.Lines(b.text) {
 				if command, _, _ := strings.Cut(strings.TrimSpace(line), " "); !slices.Contains(elsewhere, command) {
@@ -86,27 +90,18 @@ func follow(t *testing.T, all []block) {
 		return
 	}
 	a := spawn(t, os.Getuid())
-	packages, err := pythonPackages()
-	if err != nil {
-		t.Fatal(err)
-	}
+	path, packages := python(t)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	home, tools := t.TempDir(), ""
-	if program {
-		if err := os.Symlink(filepath.Join(typescriptSDK(t), "node_modules"), filepath.Join(home, "node_modules")); err != nil {
-			t.Fatal(err)
-		}
-		if tools, err = filepath.Abs("../sdk/typescript/node_modules/.bin"); err != nil {
-			t.Fatal(err)
-		}
-		tools += ":"
+	home := t.TempDir()
+	if typescript {
+		path = typescriptIn(t, home) + ":" + path
 	}
-	cmd := exec.CommandContext(ctx, "bash", "-eu", "-o", "pipefail", "-s")
+	cmd := exec.CommandContext(ctx, "bash", "-eu", "-s")
 	cmd.Stdin = strings.NewReader(script.String())
 	cmd.Dir = home
 	cmd.Env = []string{
-		"PATH=" + filepath.Dir(binary) + ":" + tools + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + home, "AOD_DATA_DIR=" + a.dir,
+		"PATH=" + filepath.Dir(binary) + ":" + path, "HOME=" + home, "TMPDIR=" + home, "AOD_DATA_DIR=" + a.dir,
 		"AOD_API_URL=" + a.url, "AOD_API_TOKEN=" + a.token, "ANTHROPIC_API_KEY=none", "PYTHONPATH=" + packages,
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -132,6 +127,39 @@ func follow(t *testing.T, all []block) {
 			t.Errorf("line %d prints\n%s\nnot\n%s", b.line, got, all[i+1].text)
 		}
 	}
+}
+
+// publishedPackage is where programs find Python, and aod-sdk as it was published.
+func publishedPackage(t *testing.T) (path, packages string) {
+	t.Helper()
+	packages, err := pythonPackages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return os.Getenv("PATH"), packages
+}
+
+// ownPackage is where programs find a Python that has our package.
+func ownPackage(t *testing.T) (path, packages string) {
+	t.Helper()
+	python, err := ownPython()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Dir(python) + ":" + os.Getenv("PATH"), ""
+}
+
+// typescriptIn lets programs in a folder import our package, and returns where their compiler is.
+func typescriptIn(t *testing.T, home string) string {
+	t.Helper()
+	if err := os.Symlink(filepath.Join(typescriptSDK(t), "node_modules"), filepath.Join(home, "node_modules")); err != nil {
+		t.Fatal(err)
+	}
+	tools, err := filepath.Abs("../sdk/typescript/node_modules/.bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tools
 }
 
 // printed says whether a text is what a page shows. There … stands for anything.
