@@ -106,4 +106,4 @@ dist-darwin:
 	done
 
 clean: ## remove what was built; ./.aod stays
-	rm -rf bin dist tests/.cache server/explorer/assets/*.gz
+	rm -rf bin dist tests/.cache server/explorer/assets/*.gz sdk/typescript/build sdk/typescript/dist sdk/typescript/node_modules
