@@ -49,6 +49,7 @@ check: ## formatting, vet, tidy modules, fresh generated code, the SDKs, the API
 	sdk/python/tool ruff check --quiet $(PYTHON)
 	sdk/python/tool ruff format --check --quiet $(PYTHON)
 	sdk/python/tool mypy --no-error-summary
+	sdk/python/tool python3 -m pytest tests/test_document.py
 	sdk/typescript/tool npm run --silent check
 	tests/document/lint.sh
 	tests/document/breaking.sh

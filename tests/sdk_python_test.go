@@ -82,6 +82,28 @@ func TestPythonPackageIsWhole(t *testing.T) {
 	}
 }
 
+// The program of the README runs as it is written, but for the server's place and the token.
+func TestPythonSampleRunsAsWritten(t *testing.T) {
+	t.Parallel()
+	python, err := ownPython()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("../sdk/python/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := start(t)
+	sample := strings.NewReplacer("http://localhost:8777", a.url, "aod_...", a.token).Replace(blocks(string(text))[0].text)
+	cmd := exec.CommandContext(t.Context(), python, "-c", sample)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	out, err := cmd.CombinedOutput()
+	// Claude Code itself says what it lacks: a key.
+	if err != nil || !strings.Contains(string(out), `"subtype":"init"`) || !strings.Contains(string(out), "claude-sonnet-4-6") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // A program that was written for the published package makes every call that it has, with
 // that package as it is, and then with ours.
 func TestProgramsOfThePublishedPythonPackageWork(t *testing.T) {

@@ -32,7 +32,6 @@ SYNC = {
     "AsyncTransport": "Transport",
     "_async": "_sync",
     "aclose": "close",
-    "aclosing": "closing",
     "aiter_bytes": "iter_bytes",
     "asleep": "sleep",
     "atell": "tell",
@@ -49,6 +48,7 @@ def sync() -> None:
     shutil.rmtree(PACKAGE / "_sync", ignore_errors=True)
     rule = unasync.Rule("/_async/", "/_sync/", SYNC)
     unasync.unasync_files([str(file) for file in sorted((PACKAGE / "_async").glob("*.py"))], [rule])
+    (PACKAGE / "_sync" / "__init__.py").write_text('"""The client without coroutines, generated from _async."""\n')
 
 
 def main() -> None:

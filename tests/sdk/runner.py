@@ -131,8 +131,8 @@ def main() -> None:
             outcome = {"result": plain(call(api, loop, step["call"], given))}
         except aod.AodError as error:
             outcome = {"error": failure(error)}
-        except KeyError as missing:
-            outcome = {"error": {"kind": "runner", "detail": f"there is no {missing}"}}
+        except (KeyError, TypeError) as missing:  # an earlier step has failed
+            outcome = {"error": {"kind": "runner", "detail": f"{type(missing).__name__}: {missing}"}}
         results[step.get("as", "")] = outcome.get("result")
         print(json.dumps(outcome), flush=True)
     settled(loop, api.aclose() if loop else api.close())

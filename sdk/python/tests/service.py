@@ -88,8 +88,11 @@ def ok(body: Any, status: int = 200, **headers: str) -> httpx.Response:
 
 
 def frames(*events: dict[str, Any]) -> httpx.Response:
-    text = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
-    return httpx.Response(200, text=text, headers={"Content-Type": "text/event-stream"})
+    return stream_of("".join(f"data: {json.dumps(event)}\n\n" for event in events))
+
+
+def stream_of(text: str) -> httpx.Response:
+    return httpx.Response(200, content=text.encode(), headers={"Content-Type": "text/event-stream"})
 
 
 def in_async(work: Callable[[], Any]) -> Any:

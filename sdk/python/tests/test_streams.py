@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from service import ACK, SESSION, Service, frames, in_async, ok
+from service import ACK, SESSION, Service, frames, in_async, ok, stream_of
 
 import aod
 from aod import Patience, StreamEvent
@@ -41,7 +41,7 @@ class Cut(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 def cut(*events: dict[str, Any], after: str = "") -> Any:
     text = "".join(f"data: {json.dumps(event)}\n\n" for event in events) + after
-    return lambda _: httpx.Response(200, stream=Cut(text))
+    return lambda _: httpx.Response(200, stream=Cut(text), headers={"Content-Type": "text/event-stream"})
 
 
 def short(event: StreamEvent) -> str:
@@ -153,8 +153,12 @@ def test_a_silent_stream_is_dead_after_a_minute_whatever_the_timeout_of_calls() 
 
 def test_what_is_no_event_is_told() -> None:
     for text in ("data: {]\n\n", "data: 7\n\n", 'data: {"type": 7}\n\n'):
-        with Service(httpx.Response(200, text=text)).client() as client, pytest.raises(aod.UnexpectedAnswerError):
+        with Service(stream_of(text)).client() as client, pytest.raises(aod.UnexpectedAnswerError):
             list(client.sessions.stream("s"))
+    service = Service(httpx.Response(200, text="<html>welcome</html>"))
+    with service.client() as client, pytest.raises(aod.UnexpectedAnswerError, match="no stream of events"):
+        list(client.sessions.follow("s"))
+    assert len(service.requests) == 1
 
 
 def test_frames_are_read_however_they_are_cut() -> None:
@@ -223,5 +227,15 @@ def test_wait_goes_on_after_a_long_silence() -> None:
     service = Service(frames(START, output(1), stale), frames(START, output(2), EXIT), ok(SESSION))
     with service.client() as client:
         result = client.sessions.wait_for_completion("s", since=0)
-    assert [event.id for event in result.events if event.type == "output"] == [1, 2]
+        assert [short(event) for event in result.events] == ["start 0", "output 1 <1>", "output 2 <2>", "exit 3"]
     assert [r.headers.get("Last-Event-ID") for r in service.requests] == ["0", "1", None]
+    with Service(frames(START, stale)).client() as client:
+        assert [event.type for event in client.sessions.follow("s")] == ["start", "stale"]
+
+
+def test_a_connection_that_lasted_does_not_count_as_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = iter(range(0, 10_000, 40))
+    monkeypatch.setattr("aod._sync.stream.now", lambda: next(seconds))
+    service = Service(*[frames(START)] * 20, frames(START, EXIT))
+    with service.client(Patience(reconnects=1, first_pause=0, last_pause=0)) as client:
+        assert [event.type for event in client.sessions.follow("s")] == ["start", "exit"]

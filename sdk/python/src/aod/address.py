@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 
 DEFAULT_URL = "http://localhost:8777"
+TOKEN_LIMIT = 4096
 
 
 def base_url(given: str | None) -> str:
@@ -22,10 +23,12 @@ def base_url(given: str | None) -> str:
 
 def bearer(given: str | None) -> str:
     """The token: the given one, `AOD_API_TOKEN`, or what is in the file `AOD_API_TOKEN_FILE`."""
-    token = given or os.environ.get("AOD_API_TOKEN")
-    path = os.environ.get("AOD_API_TOKEN_FILE")
-    if not token and path:
-        token = Path(path).read_text()
+    token, path = given or os.environ.get("AOD_API_TOKEN"), os.environ.get("AOD_API_TOKEN_FILE")
+    if path and token and not given:
+        raise ValueError("AOD_API_TOKEN and AOD_API_TOKEN_FILE are both set: set one of them")
+    if path and not token:
+        with Path(path).open() as file:
+            token = file.read(TOKEN_LIMIT)
     token = (token or "").strip()
     if not token:
         raise ValueError("no API token: pass token=..., or set AOD_API_TOKEN or AOD_API_TOKEN_FILE")

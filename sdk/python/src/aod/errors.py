@@ -41,9 +41,7 @@ class AodHTTPError(AodError):
     is wrong with each field. `request_id` is how the server's log calls the request.
     """
 
-    def __init__(
-        self, status_code: int, detail: Any, method: str, url: str, *, request_id: str | None = None, **_: Any
-    ) -> None:
+    def __init__(self, status_code: int, detail: Any, method: str, url: str, request_id: str | None = None) -> None:
         super().__init__(f"{method} {url} -> {status_code}: {said(detail)}")
         self.status_code = status_code
         self.detail = detail
@@ -72,9 +70,17 @@ class RateLimitError(AodHTTPError):
     """429: `active` sessions are active, of `limit` that may be."""
 
     def __init__(
-        self, *refusal: Any, limit: int | None = None, active: int | None = None, request_id: str | None = None
+        self,
+        status_code: int,
+        detail: Any,
+        method: str,
+        url: str,
+        request_id: str | None = None,
+        *,
+        limit: int | None = None,
+        active: int | None = None,
     ) -> None:
-        super().__init__(*refusal, request_id=request_id)
+        super().__init__(status_code, detail, method, url, request_id)
         self.limit = limit
         self.active = active
 
@@ -89,26 +95,24 @@ KINDS: dict[int, type[AodHTTPError]] = {
     404: NotFoundError,
     409: ConflictError,
     422: ValidationError,
-    429: RateLimitError,
 }
 
 
 def refusal(status_code: int, body: bytes, method: str, url: str, headers: httpx.Headers) -> AodHTTPError:
     """The error that an answer is which refuses a call."""
-    kind = ServerError if status_code >= 500 else KINDS.get(status_code, AodHTTPError)
-    numbers: dict[str, Any] = {}
     detail: Any
     try:
         detail = json.loads(body)
     except ValueError:
         detail = body.decode(errors="replace") or None
-    if isinstance(detail, dict) and "detail" in detail:
-        if kind is RateLimitError:
-            numbers = {name: detail.get(name) for name in ("limit", "active")}
-        detail = detail["detail"]
+    answer = detail if isinstance(detail, dict) else {}
+    detail = answer.get("detail", detail)
     if 300 <= status_code < 400 and "Location" in headers:
         detail = f"the server is at {headers['Location']}"
-    return kind(status_code, detail, method, url, request_id=headers.get("X-Request-Id"), **numbers)
+    refused = (status_code, detail, method, url, headers.get("X-Request-Id"))
+    if status_code == 429:
+        return RateLimitError(*refused, limit=answer.get("limit"), active=answer.get("active"))
+    return (ServerError if status_code >= 500 else KINDS.get(status_code, AodHTTPError))(*refused)
 
 
 def said(detail: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 ENDS = frozenset({"exit", "error", "terminated", "stale"})
+FINAL = ENDS - {"stale"}
 EVENT_LIMIT = 1 << 20
 
 

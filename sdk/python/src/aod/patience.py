@@ -18,8 +18,8 @@ class Patience:
     """How often and how long a client tries.
 
     A call is made again `retries` times, if it may be; `follow` comes back `reconnects` times
-    in a row without hearing anything new. Pauses double from `first_pause` to `last_pause`
-    seconds, unless the server asks for another. With `wait_for_quota`, a call that is refused
+    in a row without hearing anything new. Pauses grow from `first_pause` to `last_pause`
+    seconds, `growth` times each, unless the server asks for another. With `wait_for_quota`, a call that is refused
     because too many sessions are active is made again, too.
     """
 
@@ -27,13 +27,14 @@ class Patience:
     reconnects: int = 10
     first_pause: float = 0.25
     last_pause: float = 10.0
+    growth: float = 2.0
     wait_for_quota: bool = False
 
     def pause(self, made: int, retry_after: str | None = None) -> float:
         """Seconds to wait after so many tries."""
         if retry_after is not None and retry_after.isdecimal():
             return min(float(retry_after), LONGEST_PAUSE)
-        longest = min(self.first_pause * (1 << min(made, 20)), self.last_pause)
+        longest = min(self.first_pause * self.growth ** min(made, 20), self.last_pause)
         return longest * random.uniform(0.5, 1)  # noqa: S311
 
     def again(self, status_code: int, *, safe: bool) -> bool:
@@ -60,8 +61,8 @@ def mended(broken: Exception, *, safe: bool) -> bool:
     return safe or isinstance(broken, UNSENT)
 
 
-def final(broken: Exception | None) -> bool:
+def final(broken: Exception) -> bool:
     """Whether a refusal of a stream is the end, and not something that passes."""
     if isinstance(broken, AodHTTPError):
         return broken.status_code < 500 and broken.status_code not in (408, 429)
-    return broken is not None and not isinstance(broken, AodConnectionError)
+    return not isinstance(broken, AodConnectionError)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
 
 from aod._async.stream import AsyncStream, follow
 from aod._async.transport import AsyncTransport
 from aod.call import ID, Call, Resources, get, make
+from aod.event import FINAL
 from aod.models import (
     Deleted,
     Session,
@@ -113,11 +113,13 @@ class AsyncSessions:
         since: int | None = None,
         max_retries: int = 3,
         initial_backoff: float = 1.0,
-        backoff_multiplier: float = 2.0,  # noqa: ARG002
+        backoff_multiplier: float = 2.0,
         max_backoff: float = 30.0,
     ) -> AsyncStream:
-        """Like `follow`, under its older name, with a patience of its own. Pauses double."""
-        patience = Patience(reconnects=max_retries, first_pause=initial_backoff, last_pause=max_backoff)
+        """Like `follow`, under its older name, with a patience of its own."""
+        patience = Patience(
+            reconnects=max_retries, first_pause=initial_backoff, growth=backoff_multiplier, last_pause=max_backoff
+        )
         return AsyncStream(follow(self._calls, f"/sessions/{session_id}/stream", since, patience))
 
     async def run(
@@ -153,18 +155,17 @@ class AsyncSessions:
         on_event: AsyncOnEvent | None = None,
         collect_events: bool = True,
     ) -> RunResult:
-        """Follows a session to its end, tells `on_event` each event, and returns the session and its events."""
+        """Follows a session to its end, tells `on_event` each event, and returns the session and its events.
+
+        It goes on over long silences, after which `follow` ends with an event `stale`.
+        """
+        path = f"/sessions/{session_id}/stream"
         events = []
-        stale = True
-        while stale:  # nothing was said for long, and the session goes on
-            stale = False
-            async with aclosing(self.follow(session_id, since=since)) as stream:
-                async for event in stream:
-                    stale = event.type == "stale"
-                    since = event.id if event.stored else since
-                    await atell(on_event, event)
-                    if collect_events:
-                        events.append(event)
+        async with AsyncStream(follow(self._calls, path, since, self._calls.patience, FINAL)) as stream:
+            async for event in stream:
+                await atell(on_event, event)
+                if collect_events:
+                    events.append(event)
         return RunResult(session=await self.get(session_id), events=events)
 
     wait_for_completion = wait

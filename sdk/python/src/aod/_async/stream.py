@@ -6,11 +6,13 @@ from types import TracebackType
 from typing import Self
 
 from aod._async.transport import AsyncTransport
-from aod.clock import asleep
+from aod.clock import asleep, now
 from aod.errors import AodConnectionError, AodError
-from aod.event import AsyncEvents, StreamEvent
+from aod.event import ENDS, AsyncEvents, StreamEvent
 from aod.follower import Follower
 from aod.patience import Patience, final
+
+STEADY = 30.0  # seconds after which a connection was a good one, whatever it said
 
 
 class AsyncStream:
@@ -38,16 +40,19 @@ class AsyncStream:
         await self._events.aclose()
 
 
-async def follow(calls: AsyncTransport, path: str, since: int | None, patience: Patience) -> AsyncEvents:
-    """Yields each event of a session once, over as many connections as it takes."""
+async def follow(
+    calls: AsyncTransport, path: str, since: int | None, patience: Patience, ends: frozenset[str] = ENDS
+) -> AsyncEvents:
+    """Yields each event of a session once, up to one of those that end it, over as many connections as it takes."""
     follower = Follower(since)
     failures = 0
     while True:
         broken: AodError | None = None
+        opened = now()
         events = calls.events(path, follower.last)
         try:
             async for event in events:
-                if not follower.new(event):
+                if not follower.new(event) or (event.ends and event.type not in ends):
                     continue
                 failures = 0
                 yield event
@@ -57,8 +62,10 @@ async def follow(calls: AsyncTransport, path: str, since: int | None, patience: 
             broken = error
         finally:
             await events.aclose()
-        if final(broken):
-            raise broken  # type: ignore[misc]
+        if now() - opened > STEADY:
+            failures = 0
+        if broken is not None and final(broken):
+            raise broken
         if failures >= patience.reconnects:
             raise broken or AodConnectionError("GET", path, "the stream ended before the session did")
         await asleep(patience.pause(failures))

@@ -68,6 +68,8 @@ class AsyncTransport:
                 if response.status_code != 200:
                     body = await self._body(response)
                     raise refusal(response.status_code, body, request.method, str(request.url), response.headers)
+                if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
+                    raise ValueError("the answer is no stream of events")
                 frames = Frames()
                 async for piece in response.aiter_bytes():
                     for event in frames.feed(piece):

@@ -1,1 +1,1 @@
-"""The client as coroutines. The one without is generated from these files."""
+"""The client without coroutines, generated from _async."""

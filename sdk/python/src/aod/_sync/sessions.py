@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 
 from aod._sync.stream import Stream, follow
 from aod._sync.transport import Transport
 from aod.call import ID, Call, Resources, get, make
+from aod.event import FINAL
 from aod.models import (
     Deleted,
     Session,
@@ -113,11 +113,13 @@ class Sessions:
         since: int | None = None,
         max_retries: int = 3,
         initial_backoff: float = 1.0,
-        backoff_multiplier: float = 2.0,  # noqa: ARG002
+        backoff_multiplier: float = 2.0,
         max_backoff: float = 30.0,
     ) -> Stream:
-        """Like `follow`, under its older name, with a patience of its own. Pauses double."""
-        patience = Patience(reconnects=max_retries, first_pause=initial_backoff, last_pause=max_backoff)
+        """Like `follow`, under its older name, with a patience of its own."""
+        patience = Patience(
+            reconnects=max_retries, first_pause=initial_backoff, growth=backoff_multiplier, last_pause=max_backoff
+        )
         return Stream(follow(self._calls, f"/sessions/{session_id}/stream", since, patience))
 
     def run(
@@ -153,18 +155,17 @@ class Sessions:
         on_event: OnEvent | None = None,
         collect_events: bool = True,
     ) -> RunResult:
-        """Follows a session to its end, tells `on_event` each event, and returns the session and its events."""
+        """Follows a session to its end, tells `on_event` each event, and returns the session and its events.
+
+        It goes on over long silences, after which `follow` ends with an event `stale`.
+        """
+        path = f"/sessions/{session_id}/stream"
         events = []
-        stale = True
-        while stale:  # nothing was said for long, and the session goes on
-            stale = False
-            with closing(self.follow(session_id, since=since)) as stream:
-                for event in stream:
-                    stale = event.type == "stale"
-                    since = event.id if event.stored else since
-                    tell(on_event, event)
-                    if collect_events:
-                        events.append(event)
+        with Stream(follow(self._calls, path, since, self._calls.patience, FINAL)) as stream:
+            for event in stream:
+                tell(on_event, event)
+                if collect_events:
+                    events.append(event)
         return RunResult(session=self.get(session_id), events=events)
 
     wait_for_completion = wait

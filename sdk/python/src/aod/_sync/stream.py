@@ -6,11 +6,13 @@ from types import TracebackType
 from typing import Self
 
 from aod._sync.transport import Transport
-from aod.clock import sleep
+from aod.clock import now, sleep
 from aod.errors import AodConnectionError, AodError
-from aod.event import Events, StreamEvent
+from aod.event import ENDS, Events, StreamEvent
 from aod.follower import Follower
 from aod.patience import Patience, final
+
+STEADY = 30.0  # seconds after which a connection was a good one, whatever it said
 
 
 class Stream:
@@ -38,16 +40,17 @@ class Stream:
         self._events.close()
 
 
-def follow(calls: Transport, path: str, since: int | None, patience: Patience) -> Events:
-    """Yields each event of a session once, over as many connections as it takes."""
+def follow(calls: Transport, path: str, since: int | None, patience: Patience, ends: frozenset[str] = ENDS) -> Events:
+    """Yields each event of a session once, up to one of those that end it, over as many connections as it takes."""
     follower = Follower(since)
     failures = 0
     while True:
         broken: AodError | None = None
+        opened = now()
         events = calls.events(path, follower.last)
         try:
             for event in events:
-                if not follower.new(event):
+                if not follower.new(event) or (event.ends and event.type not in ends):
                     continue
                 failures = 0
                 yield event
@@ -57,8 +60,10 @@ def follow(calls: Transport, path: str, since: int | None, patience: Patience) -
             broken = error
         finally:
             events.close()
-        if final(broken):
-            raise broken  # type: ignore[misc]
+        if now() - opened > STEADY:
+            failures = 0
+        if broken is not None and final(broken):
+            raise broken
         if failures >= patience.reconnects:
             raise broken or AodConnectionError("GET", path, "the stream ended before the session did")
         sleep(patience.pause(failures))

@@ -68,6 +68,8 @@ class Transport:
                 if response.status_code != 200:
                     body = self._body(response)
                     raise refusal(response.status_code, body, request.method, str(request.url), response.headers)
+                if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
+                    raise ValueError("the answer is no stream of events")
                 frames = Frames()
                 for piece in response.iter_bytes():
                     for event in frames.feed(piece):
