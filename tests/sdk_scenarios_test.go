@@ -186,6 +186,8 @@ func perform(t *testing.T, s scenario, runner *exec.Cmd) {
 			t.Errorf("step %d, %s: %v\n%.2000s", i+1, step.Call, err, lines[i])
 		}
 	}
+	proxy.mu.Lock()
+	defer proxy.mu.Unlock()
 	for on, made := range s.Made {
 		if n := proxy.requests[on]; made.Requests != nil && n != *made.Requests {
 			t.Errorf("%s: %d requests, want %d", on, n, *made.Requests)

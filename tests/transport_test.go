@@ -108,6 +108,7 @@ func TestRoutes(t *testing.T) {
 		}
 	})
 	a.promise("4 every route answers", func(a *api) {
+		a.ready()
 		for path, methods := range all {
 			for _, method := range methods {
 				if got := a.call(method, filled(path), `{}`); got.status == 405 || got.status >= 500 || got.status == 404 && strings.Contains(got.body, "Not found") {

@@ -115,6 +115,14 @@ def test_the_documents_examples_are_read(name: str) -> None:
     assert getattr(models, kind).model_validate(value).id == value["id"]
 
 
+def test_every_name_of_the_first_version_is_there() -> None:
+    names = """Agent AgentVersion AodError AodHTTPError AsyncClient AuthError Client ConflictError Environment
+        EnvironmentVersion McpServer Networking NetworkingType NotFoundError PackageManager RateLimitError ServerError
+        Session SessionAck SessionResource SessionStatus SessionTurn StreamEvent StreamEventType TurnStatus
+        ValidationError"""
+    assert set(names.split()) <= set(aod.__all__)
+
+
 def test_everything_that_is_exported_is_there() -> None:
     for name in aod.__all__:
         assert getattr(aod, name) is not None

@@ -21,7 +21,8 @@ type Config struct {
 	Hosts  []Host
 	// Nameserver is the host:port of the DNS server to ask; empty for those of the host.
 	Nameserver string
-	// Denied is told of denials, from one goroutine, which does not wait for it: of very many at once it hears a part. Close waits.
+	// Denied is told of denials, one after the other, before whoever is denied if it takes no longer than a moment. Of very many at once
+	// it hears a part. Close waits for it.
 	Denied func(text string)
 }
 
@@ -53,7 +54,7 @@ var errClosed = errors.New("the egress is closed")
 // New makes the egress of a Sprite. Close ends it.
 func New(cfg Config) *Egress {
 	e := &Egress{
-		hosts: cfg.Hosts, nameserver: cfg.Nameserver, crier: make(crier, maxWaiting), rules: compile(cfg.Policy),
+		hosts: cfg.Hosts, nameserver: cfg.Nameserver, rules: compile(cfg.Policy),
 		carried: map[*carried]struct{}{}, doors: map[io.Closer]struct{}{},
 	}
 	// Go's own resolver, so that what is looked up does not depend on how the binary was built.
@@ -66,6 +67,7 @@ func New(cfg Config) *Egress {
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	if cfg.Denied != nil {
+		e.crier = make(crier, maxWaiting)
 		e.work.Go(func() { e.crier.tell(cfg.Denied, e.ctx.Done()) })
 	}
 	return e
@@ -154,12 +156,20 @@ func (e *Egress) policy() *rules {
 	return e.rules
 }
 
-// denied reports err if it is a denial, and says whether it is.
+// denied reports err if it is a denial, says whether it is, and waits until that is heard, though not for long.
 func (e *Egress) denied(err error) (denial, bool) {
 	var d denial
 	if !errors.As(err, &d) {
 		return "", false
 	}
-	e.crier.cry(string(d))
+	told := e.crier.cry(string(d))
+	if told == nil {
+		return d, true
+	}
+	select {
+	case <-told:
+	case <-time.After(hearing):
+	case <-e.ctx.Done():
+	}
 	return d, true
 }

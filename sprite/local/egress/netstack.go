@@ -161,7 +161,7 @@ func (e *Egress) takeFlow(r *udp.ForwarderRequest) bool {
 		err = e.reach(t, t.addr, false)
 	}
 	if err != nil {
-		e.denied(err)
+		e.crier.cry(err.Error())
 		return false
 	}
 	done, ok := e.begin()

@@ -100,6 +100,8 @@ func (s *shim) start(c Command) (*session, error) {
 	s.nextID++
 	id := strconv.FormatInt(s.nextID, 36)
 	s.mu.Unlock()
+	s.starting.RLock()
+	defer s.starting.RUnlock()
 	sess, err := startSession(id, s.cfg.Dir, s.cfg.adapt(c), s.machine)
 	if err != nil {
 		return nil, err

@@ -22,8 +22,10 @@ func (s *shim) inUse() (sessions, strays bool) {
 	return false, err == nil && n > 0
 }
 
-// tell shows every session of the Sprite a line of ours.
+// tell shows every session of the Sprite a line of ours, also those whose command has just begun.
 func (s *shim) tell(text string) {
+	s.starting.Lock()
+	defer s.starting.Unlock()
 	for _, sess := range s.current() {
 		sess.tell("aod: " + text)
 	}

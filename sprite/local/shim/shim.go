@@ -27,6 +27,8 @@ type shim struct {
 	guide   *os.File
 	tasks   Tasks
 
+	starting sync.RWMutex // read-locked from before a command runs until its session is known
+
 	mu       sync.Mutex
 	clients  int                 // open connections
 	sessions map[string]*session // until no process of theirs is left

@@ -16,6 +16,7 @@ from aod._async.client import AsyncClient
 from aod._async.stream import AsyncStream
 from aod._sync.client import Client
 from aod._sync.stream import Stream
+from aod.call import PackageManager
 from aod.errors import (
     AodConnectionError,
     AodError,
@@ -28,7 +29,7 @@ from aod.errors import (
     UnexpectedAnswerError,
     ValidationError,
 )
-from aod.event import StreamEvent
+from aod.event import StreamEvent, StreamEventType
 from aod.inputs import GithubRepoResource
 from aod.models import (
     Agent,
@@ -79,6 +80,7 @@ __all__ = [
     "Networking",
     "NetworkingType",
     "NotFoundError",
+    "PackageManager",
     "Patience",
     "RateLimitError",
     "RunResult",
@@ -95,6 +97,7 @@ __all__ = [
     "Skill",
     "Stream",
     "StreamEvent",
+    "StreamEventType",
     "TurnStatus",
     "UnexpectedAnswerError",
     "ValidationError",

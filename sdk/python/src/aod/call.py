@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -17,6 +17,7 @@ McpServers: TypeAlias = Sequence[McpServerURL | McpServerStdio | JSON]
 Resources: TypeAlias = Sequence[ResourceCreate | JSON]
 Network: TypeAlias = Networking | JSON
 Packages: TypeAlias = Mapping[str, Sequence[str]]
+PackageManager: TypeAlias = Literal["apt", "cargo", "gem", "go", "npm", "pip"]
 Query: TypeAlias = list[tuple[str, str | int | float | bool | None]]  # as httpx has it
 
 

@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import AsyncGenerator, Generator
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
+
+StreamEventType: TypeAlias = Literal["start", "stage", "turn_start", "output", "exit", "error", "terminated", "stale"]
+"""What events are at present."""
 
 ENDS = frozenset({"exit", "error", "terminated", "stale"})
 FINAL = ENDS - {"stale"}
