@@ -4,7 +4,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.
 export GORACE := suppressions='$(CURDIR)/tests/race.suppressions'
 BUILD := go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 
-GENERATED := gen sdk/python/src
+GENERATED := gen sdk/python/src sdk/typescript/src/gen
 PYTHON := --config pyproject.toml . ../../tests/sdk
 EXPLORER := server/explorer/assets/web-components.min.js.gz
 
@@ -31,11 +31,12 @@ $(EXPLORER): server/explorer/package-lock.json
 		mv tests/.cache/explorer/$$file.gz server/explorer/assets || exit 1; \
 	done
 
-gen: ## generate gen/ and the Python SDK's models from the API document, its sync client from the async one
+gen: ## generate gen/ and what the SDKs have of the API document, and Python's sync client
 	go tool oapi-codegen -config oapi-codegen.yaml api/openapi.yaml
 	sdk/python/tool python3 generate.py
+	sdk/typescript/tool npm run --silent gen
 
-check: ## formatting, vet, tidy modules, fresh generated code, the Python SDK, the API document
+check: ## formatting, vet, tidy modules, fresh generated code, the SDKs, the API document
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run: gofmt -w' >&2; exit 1; }
 	go vet ./...
 	GOARCH=arm64 CGO_ENABLED=0 go vet ./sprite/...
@@ -49,6 +50,7 @@ check: ## formatting, vet, tidy modules, fresh generated code, the Python SDK, t
 	sdk/python/tool ruff format --check --quiet $(PYTHON)
 	sdk/python/tool mypy --no-error-summary
 	sdk/python/tool python3 -m pytest tests/test_document.py
+	sdk/typescript/tool npm run --silent check
 	tests/document/lint.sh
 	tests/document/breaking.sh
 	tests/document/generators.sh
@@ -105,4 +107,4 @@ dist-darwin:
 	done
 
 clean: ## remove what was built; ./.aod stays
-	rm -rf bin dist tests/.cache server/explorer/assets/*.gz
+	rm -rf bin dist tests/.cache server/explorer/assets/*.gz sdk/typescript/build sdk/typescript/dist sdk/typescript/node_modules

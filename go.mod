@@ -2,6 +2,8 @@ module github.com/agent-on-demand/aod
 
 go 1.26.3
 
+ignore ./sdk/typescript/node_modules
+
 require (
 	github.com/Shopify/toxiproxy/v2 v2.12.0
 	github.com/chromedp/cdproto v0.159.0

@@ -32,7 +32,7 @@ func blocks(page string) []block {
 }
 
 // elsewhere are the commands that a page may show without their being run: they need what a machine of tests lacks.
-var elsewhere = []string{"aod", "bin/aod", "docker", "export", "install", "journalctl", "make", "pip", "systemctl"}
+var elsewhere = []string{"aod", "bin/aod", "docker", "export", "install", "journalctl", "make", "npm", "pip", "systemctl"}
 
 // What the documentation says to do is done, page by page, and what it says comes out comes out.
 func TestDocumentation(t *testing.T) {
@@ -41,9 +41,8 @@ func TestDocumentation(t *testing.T) {
 	if err != nil || len(pages) < 10 {
 		t.Fatal(pages, err)
 	}
-	pages = append(pages, "../README.md")
-	for _, path := range pages {
-		name := strings.TrimSuffix(filepath.Base(path), ".md")
+	for _, path := range append(pages, "../README.md", "../sdk/typescript/README.md") {
+		name := strings.TrimSuffix(strings.TrimPrefix(path, "../"), ".md")
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			text, err := os.ReadFile(path)
@@ -52,7 +51,7 @@ func TestDocumentation(t *testing.T) {
 			}
 			linksLead(t, path, string(text))
 			python := publishedPackage
-			if name == "python" {
+			if name == "docs/python" {
 				python = ownPackage
 			}
 			follow(t, blocks(string(text)), python)
@@ -65,12 +64,16 @@ func follow(t *testing.T, all []block, python func(t *testing.T) (path, packages
 	t.Helper()
 	const mark = "--- end of block "
 	var script strings.Builder
+	typescript := false
 	for i, b := range all {
 		switch b.language {
 		case "sh":
 			script.WriteString(b.text)
 		case "python":
 			fmt.Fprintf(&script, "python3 - <<'END OF PROGRAM'\n%sEND OF PROGRAM\n", b.text)
+		case "ts":
+			typescript = true
+			fmt.Fprintf(&script, "(set -o pipefail; esbuild --loader=ts --format=esm --log-level=warning | node --input-type=module -) <<'END OF PROGRAM'\n%sEND OF PROGRAM\n", b.text)
 		case "console":
 			for line := range strings.Lines(b.text) {
 				if command, _, _ := strings.Cut(strings.TrimSpace(line), " "); !slices.Contains(elsewhere, command) {
@@ -91,6 +94,9 @@ func follow(t *testing.T, all []block, python func(t *testing.T) (path, packages
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	home := t.TempDir()
+	if typescript {
+		path = typescriptIn(t, home) + ":" + path
+	}
 	cmd := exec.CommandContext(ctx, "bash", "-eu", "-s")
 	cmd.Stdin = strings.NewReader(script.String())
 	cmd.Dir = home
@@ -109,7 +115,7 @@ func follow(t *testing.T, all []block, python func(t *testing.T) (path, packages
 	}
 	rest := string(said)
 	for i, b := range all {
-		if b.language != "sh" && b.language != "python" {
+		if !slices.Contains([]string{"sh", "python", "ts"}, b.language) {
 			continue
 		}
 		got, after, ended := strings.Cut(rest, fmt.Sprintf("%s%d\n", mark, i))
@@ -141,6 +147,19 @@ func ownPackage(t *testing.T) (path, packages string) {
 		t.Fatal(err)
 	}
 	return filepath.Dir(python) + ":" + os.Getenv("PATH"), ""
+}
+
+// typescriptIn lets programs in a folder import our package, and returns where their compiler is.
+func typescriptIn(t *testing.T, home string) string {
+	t.Helper()
+	if err := os.Symlink(filepath.Join(typescriptSDK(t), "node_modules"), filepath.Join(home, "node_modules")); err != nil {
+		t.Fatal(err)
+	}
+	tools, err := filepath.Abs("../sdk/typescript/node_modules/.bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tools
 }
 
 // printed says whether a text is what a page shows. There … stands for anything.

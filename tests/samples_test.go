@@ -35,11 +35,18 @@ func TestSamplesOfTheDocumentRun(t *testing.T) {
 		{"Python", "/agents", "POST", "python3", ""},
 		{"Python", "/sessions", "POST", "python3", ""},
 		{"Python", "/sessions/{session_id}/stream", "GET", "python3", "hello\n"},
+		{"TypeScript", "/agents", "POST", "node", ""},
+		{"TypeScript", "/sessions", "POST", "node", ""},
+		{"TypeScript", "/sessions/{session_id}/stream", "GET", "node", "hello\n"},
 	} {
 		t.Run(sample.lang+" "+sample.path, func(t *testing.T) {
 			source := sampleOf(t, doc.Paths.Value(sample.path).Operations()[sample.method], sample.lang)
-			cmd := exec.CommandContext(t.Context(), sample.program, "-c", own.Replace(source))
-			cmd.Env = env
+			flags := []string{"-c"}
+			if sample.program == "node" {
+				flags = []string{"--input-type=module", "-e"}
+			}
+			cmd := exec.CommandContext(t.Context(), sample.program, append(flags, own.Replace(source))...)
+			cmd.Env, cmd.Dir = env, typescriptSDK(t)
 			var out, words bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &out, &words
 			if err := cmd.Run(); err != nil || !strings.Contains(out.String(), sample.prints) {
@@ -47,11 +54,11 @@ func TestSamplesOfTheDocumentRun(t *testing.T) {
 			}
 		})
 	}
-	if made := len(a.listed("/agents")); made != 3 {
-		t.Errorf("%d agents after two samples that create one", made)
+	if made := len(a.listed("/agents")); made != 4 {
+		t.Errorf("%d agents after three samples that create one", made)
 	}
-	if started := len(a.listed("/sessions")); started != 3 {
-		t.Errorf("%d sessions after two samples that start one", started)
+	if started := len(a.listed("/sessions")); started != 4 {
+		t.Errorf("%d sessions after three samples that start one", started)
 	}
 }
 

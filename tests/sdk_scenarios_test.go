@@ -24,6 +24,7 @@ var sdks = []struct {
 	{"Go", goRunner},
 	{"Python", pythonRunner("sync")},
 	{"Python async", pythonRunner("async")},
+	{"TypeScript", typescriptRunner},
 }
 
 func pythonRunner(mode string) func(t *testing.T) *exec.Cmd {

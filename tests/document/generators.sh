@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Lets other people's generators make clients of the API document, and compiles what they
-# make. The sixth, oapi-codegen, makes gen/, which the server is compiled with.
+# make. Two more make code of this tree, which is compiled, too: oapi-codegen gen/ and
+# openapi-typescript the types of the TypeScript SDK.
 set -euo pipefail
 source "$(dirname "$0")/tools.sh"
 npm_tools
@@ -13,8 +14,7 @@ quietly() { # COMMAND..., whose words matter only if it fails
 	"$@" >"$out/log" 2>&1 || { cat "$out/log" >&2; die "$1 failed"; }
 }
 
-echo 'openapi-typescript and @hey-api/openapi-ts: types of TypeScript'
-quietly openapi-typescript "$document" -o "$out/typescript/types.ts"
+echo '@hey-api/openapi-ts: a client in TypeScript'
 quietly openapi-ts -i "$document" -o "$out/typescript/client" --no-log-file
 cp "$here/use.ts" "$here/tsconfig.json" "$out/typescript"
 tsc -p "$out/typescript"

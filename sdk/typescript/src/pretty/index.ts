@@ -1,0 +1,6 @@
+/**
+ * Renders what the runtimes print for people.
+ *
+ * @module
+ */
+export { Printer } from "./printer.js";
