@@ -32,7 +32,7 @@ func blocks(page string) []block {
 }
 
 // elsewhere are the commands that a page may show without their being run: they need what a machine of tests lacks.
-var elsewhere = []string{"aod", "bin/aod", "docker", "export", "install", "journalctl", "make", "npm", "pip", "systemctl"}
+var elsewhere = []string{"aod", "bin/aod", "docker", "export", "go", "install", "journalctl", "make", "npm", "pip", "systemctl"}
 
 // What the documentation says to do is done, page by page, and what it says comes out comes out.
 func TestDocumentation(t *testing.T) {
@@ -74,6 +74,8 @@ func follow(t *testing.T, all []block, python func(t *testing.T) (path, packages
 		case "ts":
 			typescript = true
 			fmt.Fprintf(&script, "(set -o pipefail; esbuild --loader=ts --format=esm --log-level=warning | node --input-type=module -) <<'END OF PROGRAM'\n%sEND OF PROGRAM\n", b.text)
+		case "go":
+			fmt.Fprintf(&script, "cat > program.go <<'END OF PROGRAM'\n%sEND OF PROGRAM\n(cd \"$TREE\" && go run \"$HOME/program.go\")\n", b.text)
 		case "console":
 			for line := range strings.Lines(b.text) {
 				if command, _, _ := strings.Cut(strings.TrimSpace(line), " "); !slices.Contains(elsewhere, command) {
@@ -97,12 +99,21 @@ func follow(t *testing.T, all []block, python func(t *testing.T) (path, packages
 	if typescript {
 		path = typescriptIn(t, home) + ":" + path
 	}
+	tree, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	caches, err := exec.CommandContext(ctx, "go", "env", "GOCACHE", "GOMODCACHE").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	built, modules, _ := strings.Cut(strings.TrimSpace(string(caches)), "\n")
 	cmd := exec.CommandContext(ctx, "bash", "-eu", "-s")
 	cmd.Stdin = strings.NewReader(script.String())
 	cmd.Dir = home
 	cmd.Env = []string{
 		"PATH=" + filepath.Dir(binary) + ":" + path, "HOME=" + home, "TMPDIR=" + home, "AOD_DATA_DIR=" + a.dir,
-		"AOD_API_URL=" + a.url, "AOD_API_TOKEN=" + a.token, "ANTHROPIC_API_KEY=none", "PYTHONPATH=" + packages,
+		"AOD_API_URL=" + a.url, "AOD_API_TOKEN=" + a.token, "ANTHROPIC_API_KEY=none", "PYTHONPATH=" + packages, "TREE=" + tree, "GOCACHE=" + built, "GOMODCACHE=" + modules,
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	said, err := cmd.CombinedOutput()
@@ -115,7 +126,7 @@ func follow(t *testing.T, all []block, python func(t *testing.T) (path, packages
 	}
 	rest := string(said)
 	for i, b := range all {
-		if !slices.Contains([]string{"sh", "python", "ts"}, b.language) {
+		if !slices.Contains([]string{"sh", "python", "ts", "go"}, b.language) {
 			continue
 		}
 		got, after, ended := strings.Cut(rest, fmt.Sprintf("%s%d\n", mark, i))
