@@ -43,7 +43,7 @@ func openSprites(ctx context.Context, c Config) (*backend, error) {
 		return nil, err
 	}
 	client := sprite.New(sprite.Config{Token: token, Dial: host.DialContext, Home: host.Home})
-	pre := &preflight{log: c.Log, attempt: func(ctx context.Context) error { return client.TryOut(ctx, "preflight-server") }}
+	pre := &preflight{log: c.Log, attempt: func(ctx context.Context, ran func()) error { return client.TryOut(ctx, "preflight-server", ran) }}
 	b := &backend{
 		client:    client,
 		preflight: pre,

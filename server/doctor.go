@@ -45,7 +45,7 @@ func Doctor(ctx context.Context, c Config) ([]Finding, error) {
 		return append(findings, checkService(ctx, backend)...), backend.close()
 	}
 	began := time.Now()
-	sprites.Err = errors.Join(backend.client.TryOut(ctx, "preflight-doctor"), backend.close())
+	sprites.Err = errors.Join(backend.client.TryOut(ctx, "preflight-doctor", func() {}), backend.close())
 	sprites.Text = fmt.Sprintf("one ran a command on this machine, in %v", time.Since(began).Round(time.Millisecond))
 	return append(findings, sprites, Finding{Check: "network", Text: backend.network}, Finding{Check: "limits", Text: backend.limits}), nil
 }

@@ -19,7 +19,7 @@ const (
 // one has run, they can; until then each attempt counts for a while, so what an
 // operator puts right is noticed without a restart.
 type preflight struct {
-	attempt func(context.Context) error
+	attempt func(ctx context.Context, ran func()) error
 	log     *slog.Logger
 	ready   atomic.Bool // a Sprite has run
 
@@ -64,12 +64,15 @@ func (p *preflight) check(ctx context.Context) error {
 		return p.err
 	}
 	began := time.Now()
-	err := p.attempt(ctx)
+	err := p.attempt(ctx, func() { p.ready.Store(true) }) // what is left to do then holds up no session
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // it says nothing about the machine
 	}
 	p.tried = time.Now()
-	if err != nil {
+	switch {
+	case err != nil && p.known():
+		p.log.WarnContext(ctx, "what was tried out is left behind", "error", err)
+	case err != nil:
 		refusal := store.Unavailable("Session backend is not available: %s", err)
 		if p.err == nil || p.err.Error() != refusal.Error() {
 			p.log.ErrorContext(ctx, "sessions cannot run", "error", err)
@@ -79,6 +82,5 @@ func (p *preflight) check(ctx context.Context) error {
 	}
 	p.log.DebugContext(ctx, "sessions can run", "took", time.Since(began).Round(time.Millisecond).String())
 	p.err = nil
-	p.ready.Store(true)
 	return nil
 }

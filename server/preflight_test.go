@@ -14,11 +14,12 @@ func TestPreflightGoesOnUntilSpritesRun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var attempts atomic.Int32
-		p := &preflight{log: slog.New(slog.DiscardHandler), attempt: func(context.Context) error {
+		p := &preflight{log: slog.New(slog.DiscardHandler), attempt: func(_ context.Context, ran func()) error {
 			if attempts.Add(1) <= 6 {
 				return errors.New("not yet")
 			}
-			return nil
+			ran()
+			return errors.New("it could not be destroyed")
 		}}
 		end := p.begin(t.Context())
 		defer end()

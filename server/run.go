@@ -109,6 +109,7 @@ func Run(ctx context.Context, c Config) (err error) {
 	if backend.preflight != nil {
 		c.Log.Info("sprites run on this machine", "network", backend.network, "limits", backend.limits)
 	}
+	defer backend.preflight.begin(ctx)() // beside all that follows
 
 	readers := hub.New(st)
 	counts.Watch(st, readers, backend.states)
@@ -132,7 +133,6 @@ func Run(ctx context.Context, c Config) (err error) {
 	if err := turns.Start(ctx); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	defer backend.preflight.begin(ctx)()
 	token, err := firstToken(ctx, st, c.Token) // last: it is shown only once
 	if err != nil {
 		return errors.Join(err, listener.Close())
