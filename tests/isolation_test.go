@@ -37,7 +37,7 @@ func TestSessionSeesNothingOfTheHost(t *testing.T) {
 				"[ \"$(ls /home)\" = sprite ] || echo home: $(ls /home)\n" +
 				"[ -z \"$(ls /root)\" ] || echo root: $(ls -A /root)\n" +
 				"for p in /proc/[0-9]*; do tr '\\0\\n' '  ' < $p/cmdline; echo; done | grep -v -e '^aod-' -e '^bash' -e '^tr ' -e '^grep' -e '^$' " +
-				"-e '^sh -c exec ' -e '^sh -c kill ' -e '^timeout -k' -e '^tail -c' -e '^flock -s '\n" + // the turn's runner and its readers
+				"-e '^sh -c exec ' -e '^sh -c kill ' -e '^timeout -k' -e '^tail -c' -e '^flock -s ' -e '^curl .* http://sprite/v1/tasks/'\n" + // the turn's runner, its readers and its heartbeat
 				"echo 1 > /proc/sys/kernel/core_pattern 2>/dev/null && echo wrote a sysctl\n" +
 				"mount -t tmpfs none /mnt 2>/dev/null && echo mounted\n" +
 				"unshare -U true 2>/dev/null && echo nested user namespace\n" +
